@@ -1,0 +1,70 @@
+# make lab    install into .venv, then open JupyterLab on the first chapter
+# make test   install into .venv, then ruff, mypy and every test
+#
+# Variables: PYTHON=python3.12 (the interpreter .venv is made from), VENV=.venv, JOBS=2 (test processes)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# hnswlib compiles for the machine it will run on; without -march=native a venv can be moved, and CI caches stay valid.
+PIP_INSTALL := HNSWLIB_NO_NATIVE=1 $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+# One dot for each package that pip looks at, whole lines for its slow steps; what pip writes to stderr stays visible.
+DOTS := while read -r word rest; do case "$$word" in \
+	Collecting) printf '.';; Building|Installing) printf '\n   %s %.100s' "$$word" "$$rest";; esac; done; echo
+
+.PHONY: help setup lab test lint clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "make: '$(PYTHON)' not found; wanted Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: $$($(PYTHON) --version) is too old; wanted 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "make: $$(command -v $(PYTHON)) cannot make virtual environments (no ensurepip);"; \
+	  echo "      on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@if [ ! -x $(BIN)/python ]; then \
+	  echo "== 1/3 Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); \
+	else echo "== 1/3 $(VENV) is there, with $$($(BIN)/python --version)"; fi
+	@echo "== 2/3 Installing xmlwb and its tools (some minutes the first time; a dot is a package)"
+	@$(PIP_INSTALL) -e '.[dev]' | { $(DOTS); }
+	@echo "== 3/3 Compiling hnswlib, for KNN(method='hnsw')"
+	@$(PIP_INSTALL) 'hnswlib>=0.8' >$(VENV)/hnswlib.log 2>&1 || { \
+	  echo "   not available: it wants g++ and Python's headers (on Debian: apt install g++ python3-dev)."; \
+	  echo "   All else works, exact KNN included. What the compiler said: $(VENV)/hnswlib.log"; }
+	@touch $@
+
+lab: $(STAMP)
+	@echo "== Opening JupyterLab on notebooks/00-tour.ipynb (Ctrl-C twice stops it)"
+	@$(BIN)/xmlwb lab
+
+lint: $(STAMP)
+	@echo "== ruff: style and likely mistakes"
+	@$(BIN)/ruff check .
+	@echo "== mypy: types"
+	@$(BIN)/mypy
+
+# All three run even if an earlier one failed; the tests come last, so that their summary closes the output.
+test: $(STAMP)
+	@failed=0; \
+	echo "== ruff: style and likely mistakes"; $(BIN)/ruff check . || failed=1; \
+	echo "== mypy: types"; $(BIN)/mypy || failed=1; \
+	echo "== pytest: tests, doctests and notebooks, $(JOBS) processes"; \
+	shopt -s nullglob; \
+	XMLWB_FAST=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval-lax --nbval-current-env \
+	  tests xmlwb notebooks/*.ipynb || failed=1; \
+	[ $$failed = 0 ] || { echo "make test: something failed, see above"; exit 1; }
+
+clean:
+	@echo "== Removing $(VENV) and caches"
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
