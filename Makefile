@@ -15,9 +15,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # hnswlib compiles for the machine it will run on; without -march=native a venv can be moved, and CI caches stay valid.
 PIP_INSTALL := HNSWLIB_NO_NATIVE=1 $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
-# One dot for each package that pip looks at, whole lines for its slow steps; what pip writes to stderr stays visible.
-DOTS := while read -r word rest; do case "$$word" in \
-	Collecting) printf '.';; Building|Installing) printf '\n   %s %.100s' "$$word" "$$rest";; esac; done; echo
+LOG := $(VENV)/install.log
+# One dot for each package that pip looks at; its whole output goes to the log.
+DOTS := while read -r word rest; do case "$$word" in Collecting|Building) printf '.';; esac; done; echo
 
 .PHONY: help setup lab test lint clean
 
@@ -37,9 +37,11 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "== 1/3 Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); \
 	else echo "== 1/3 $(VENV) is there, with $$($(BIN)/python --version)"; fi
 	@echo "== 2/3 Installing xmlwb and its tools (some minutes the first time; a dot is a package)"
-	@$(PIP_INSTALL) -e '.[dev]' | { $(DOTS); }
+	@$(PIP_INSTALL) --quiet --upgrade 'pip>=25'  # Debian 12's own fails to resolve the pins
+	@$(PIP_INSTALL) -e '.[dev]' 2>&1 | tee $(LOG) | { $(DOTS); } || { \
+	  tail -n 20 $(LOG); echo "make: the installation failed; the whole output is in $(LOG)"; exit 1; }
 	@echo "== 3/3 Compiling hnswlib, for KNN(method='hnsw')"
-	@$(PIP_INSTALL) 'hnswlib>=0.8' >$(VENV)/hnswlib.log 2>&1 || { \
+	@$(PIP_INSTALL) -e '.[hnsw]' >$(VENV)/hnswlib.log 2>&1 || { \
 	  echo "   not available: it wants g++ and Python's headers (on Debian: apt install g++ python3-dev)."; \
 	  echo "   All else works, exact KNN included. What the compiler said: $(VENV)/hnswlib.log"; }
 	@touch $@
