@@ -1,0 +1,92 @@
+"""The chapters of the course: the one place that says which exist, and in which order."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class ChapterInfo:
+    """One chapter of the course.
+
+    Attributes
+    ----------
+    number : int
+        Its place in the course; the notebook's name starts with it, in two digits.
+    slug : str
+        The rest of the notebook's name.
+    title : str
+        The chapter's title.
+    minutes : int
+        How long a first reader needs, exercises included.
+    question : str
+        The question that the chapter answers.
+    key : str
+        The short name that ``quiz`` and ``check`` use, and the module of ``xmlwb.lessons`` with its questions.
+    """
+
+    number: int
+    slug: str
+    title: str
+    minutes: int
+    question: str
+    key: str
+
+    @property
+    def file(self) -> str:
+        """Name of the notebook, the same in ``notebooks/`` and ``notebooks/solutions/``."""
+        return f"{self.number:02d}-{self.slug}.ipynb"
+
+    @property
+    def path(self) -> str:
+        """Path of the notebook from the root of the repository."""
+        return f"notebooks/{self.file}"
+
+
+CHAPTERS: list[ChapterInfo] = [
+    ChapterInfo(
+        number=0,
+        slug="tour",
+        title="A tour of extreme multi-label classification",
+        minutes=15,
+        question="What changes when there are more labels than anyone could check one by one?",
+        key="tour",
+    ),
+    ChapterInfo(
+        number=1,
+        slug="extreme-data",
+        title="Extreme data: volume, quantity, quality",
+        minutes=45,
+        question="What does the data look like, and which of the survey's claims about it hold here?",
+        key="data",
+    ),
+    ChapterInfo(
+        number=2,
+        slug="metrics",
+        title="Metrics: what do we reward?",
+        minutes=45,
+        question="When is one ranking of labels better than another, and who decides?",
+        key="metrics",
+    ),
+]
+
+
+def chapter(key: str) -> ChapterInfo:
+    """Return the chapter with this key.
+
+    Raises
+    ------
+    ValueError
+        If there is no such chapter.
+    """
+    for info in CHAPTERS:
+        if info.key == key:
+            return info
+    raise ValueError(f"chapter: found {key!r}, wanted one of {[info.key for info in CHAPTERS]}")
+
+
+def lesson(key: str) -> ModuleType:
+    """Return the module that holds a chapter's ``QUESTIONS`` and ``EXERCISES``."""
+    return importlib.import_module(f"xmlwb.lessons.{chapter(key).key}")
