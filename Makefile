@@ -37,7 +37,6 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "== 1/3 Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); \
 	else echo "== 1/3 $(VENV) is there, with $$($(BIN)/python --version)"; fi
 	@echo "== 2/3 Installing xmlwb and its tools (some minutes the first time; a dot is a package)"
-	@$(PIP_INSTALL) --quiet --upgrade 'pip>=25'  # Debian 12's own fails to resolve the pins
 	@$(PIP_INSTALL) -e '.[dev]' 2>&1 | tee $(LOG) | { $(DOTS); } || { \
 	  tail -n 20 $(LOG); echo "make: the installation failed; the whole output is in $(LOG)"; exit 1; }
 	@echo "== 3/3 Compiling hnswlib, for KNN(method='hnsw')"
