@@ -30,11 +30,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: '$(PYTHON)' not found; wanted Python 3.11 or newer"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "make: $$($(PYTHON) --version) is too old; wanted 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	@$(PYTHON) -c 'import venv; from ensurepip import version' 2>/dev/null || { \
 	  echo "make: $$(command -v $(PYTHON)) cannot make virtual environments (no ensurepip);"; \
 	  echo "      on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@if [ ! -x $(BIN)/python ]; then \
-	  echo "== 1/3 Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); \
+	@if [ ! -x $(BIN)/pip ]; then \
+	  echo "== 1/3 Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear $(VENV); \
 	else echo "== 1/3 $(VENV) is there, with $$($(BIN)/python --version)"; fi
 	@echo "== 2/3 Installing xmlwb and its tools (some minutes the first time; a dot is a package)"
 	@$(PIP_INSTALL) -e '.[dev]' 2>&1 | tee $(LOG) | { $(DOTS); } || { \
