@@ -24,7 +24,7 @@ class ChapterInfo:
     question : str
         The question that the chapter answers.
     key : str
-        The short name that ``quiz`` and ``check`` use, and the module of ``xmlwb.lessons`` with its questions.
+        The short name that ``quiz`` and ``check`` use; also the name of its module in ``xmlwb.lessons``.
     """
 
     number: int
