@@ -78,6 +78,7 @@ QUESTIONS: list[Question] = [
             ),
         ),
         tolerance=0.02,
+        percent=True,
     ),
     MultipleChoice(
         "Take a random half of the documents. What happens to the mean number of labels a document, and to "

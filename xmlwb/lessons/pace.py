@@ -21,8 +21,8 @@ def fast() -> bool:
 def subsample(ds: Dataset, n_train: int, n_test: int | None = None, *, random_state: int = 0) -> Dataset:
     """Return a data set of at most ``n_train`` training rows, and ``n_test`` validation and test rows.
 
-    Rows are drawn without replacement and keep their order; all labels and features stay, so that indices mean
-    the same as before.
+    Rows are drawn without replacement and keep their order; all labels and features stay, so that indices
+    mean the same as before.
     """
     rng = np.random.default_rng(random_state)
     changes: dict[str, object] = {}

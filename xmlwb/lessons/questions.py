@@ -93,6 +93,8 @@ class Numeric:
         Largest accepted relative error.
     digits : int
         Significant digits shown.
+    percent : bool
+        Whether the answer is in percent; it may then be typed with the sign or without.
     """
 
     text: str
@@ -101,6 +103,7 @@ class Numeric:
     slips: tuple[Slip, ...] = ()
     tolerance: float = 0.02
     digits: int = 3
+    percent: bool = False
 
     def judge(self, answer: str | float) -> Feedback:
         """Judge a number (text such as ``"12.5"``, ``"12,5"``, ``"40 %"`` or ``"1e3"`` is understood).
@@ -111,6 +114,8 @@ class Numeric:
             If the answer cannot be read as a finite number.
         """
         value = read_number(answer)
+        if self.percent and str(answer).strip().endswith("%"):
+            value *= 100
         truth = float(self.answer())
         shown = f"{truth:.{self.digits}g}"
         if self._near(value, truth):

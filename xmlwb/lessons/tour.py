@@ -64,6 +64,7 @@ QUESTIONS: list[Question] = [
             ),
         ),
         tolerance=0.06,
+        percent=True,
     ),
     MultipleChoice(
         "Popular gives every document the same labels, and yet its P@1 is far from zero. What shows best "
