@@ -48,6 +48,7 @@ class SetInfo:
     folders : names of folders it is looked for in; case and punctuation do not matter.
     sources : where `fetch` tries to get it, in this order.
     note : anything else to know.
+    origin, licence, faults : for the data card: where the documents come from, their licence, known faults.
     """
 
     key: str
@@ -63,6 +64,9 @@ class SetInfo:
     folders: tuple[str, ...]
     sources: tuple[Source, ...]
     note: str = ""
+    origin: str = f"The Extreme Classification Repository, {REPOSITORY_HOME}"
+    licence: str = "Not stated with the files; ask the set's authors before you pass it on."
+    faults: tuple[str, ...] = ()
 
 
 def _drive(address: str, archive: str, note: str = "") -> Source:
@@ -82,11 +86,15 @@ _SETS = (
         "bibtex", "Bibtex", 4_880, 2_515, 1_836, 159, 111.71, 2.40, _USUAL, "one file with splits",
         ("bibtex",), (_drive("0B3lPMIHmG6vGcy1xM2pJZ09MMGM", "Bibtex.zip", _OLD),),
         "Ten random splits; the papers average over them.",
+        "BibSonomy entries and their tags, Katakis et al. 2008, through MULAN and the Extreme Classification "
+        f"Repository, {REPOSITORY_HOME}",
     ),
     SetInfo(
         "delicious", "Delicious", 12_920, 3_185, 500, 983, 311.61, 19.03, _USUAL, "one file with splits",
         ("delicious",), (_drive("0B3lPMIHmG6vGdG1jZ19VS2NWRVU", "Delicious.zip", _OLD),),
         "Ten random splits; the papers average over them.",
+        "Web pages and their del.icio.us tags, Tsoumakas et al. 2008, through MULAN and the Extreme Classification "
+        f"Repository, {REPOSITORY_HOME}",
     ),
     SetInfo(
         "mediamill", "Mediamill", 30_993, 12_914, 120, 101, 1902.15, 4.38, _USUAL, "one file with splits",
@@ -102,8 +110,10 @@ _SETS = (
     SetInfo(
         "eurlex-4.3k", "EURLex-4.3K", 45_000, 6_000, None, 4_271, None, 5.07, _USUAL, "JSON lines",
         ("eurlex-4.3k", "eurlex57k"), (_drive("1UZ5joZdU1axWdCVSECakmEA8XQJ2gVuQ", "EURLex-4.3K.zip"),),
-        "EURLEX57K of Chalkidis et al. 2019 (CC BY-SA 4.0): EU laws and their EuroVoc concepts; another 6,000 "
-        "documents are the official development part.",
+        "The official split: another 6,000 documents are its development part, here the validation part.",
+        "EURLEX57K, Chalkidis et al. 2019: EU laws in English and their EuroVoc concepts.",
+        "CC BY-SA 4.0",
+        ("Some texts were decoded with the wrong character set at the source (accented letters in names).",),
     ),
     SetInfo(
         "wiki10-31k", "Wiki10-31K", 14_146, 6_616, 101_938, 30_938, 8.52, 18.64, _USUAL, "train and test files",
