@@ -1,0 +1,88 @@
+"""Every family of methods behind one contract: one method, one file.
+
+``METHODS`` is the registry: the README's table, the command line, the notebooks and the test that runs over all models
+read it, so adding a method is a file and an entry here.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from xmlwb.models.base import XMCModel
+from xmlwb.models.callbacks import STOP, Callback, EarlyStopping, Event, Progress, chain
+from xmlwb.models.knn import KNN
+from xmlwb.models.one_vs_all import OneVsAll
+from xmlwb.models.persistence import ModelFileError, read_model
+from xmlwb.models.popular import Popular
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """A method's entry in the registry.
+
+    Parameters
+    ----------
+    key : str
+        Short name for the command line, ``ova``.
+    cls : type of XMCModel
+    title : str
+        The method's name in prose.
+    family : str
+        Which family of the field it belongs to.
+    chapter : int
+        The chapter that teaches it.
+    paper : str
+        Where it comes from.
+    """
+
+    key: str
+    cls: type[XMCModel]
+    title: str
+    family: str
+    chapter: int
+    paper: str
+
+
+METHODS: dict[str, MethodInfo] = {
+    info.key: info
+    for info in (
+        MethodInfo("popular", Popular, "Most popular labels", "baseline", 0, "folklore"),
+        MethodInfo("knn", KNN, "k nearest neighbours (cosine)", "baseline", 0, "Zhang et al. 2018, tables 2 and 4"),
+        MethodInfo("ova", OneVsAll, "One-vs-all linear SVMs", "one-vs-all", 0, "DiSMEC, Babbar and Schoelkopf 2017"),
+    )
+}
+
+
+def load(path: str | os.PathLike) -> XMCModel:
+    """Read any model that ``save`` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+    ModelFileError
+        The file is no model, is damaged, or names a method that this version does not have.
+    """
+    method, params, state = read_model(path)
+    classes = {info.cls.__name__: info.cls for info in METHODS.values()}
+    if method not in classes:
+        raise ModelFileError(f"{path} holds a {method}; this version has {', '.join(sorted(classes))}")
+    return classes[method]._restore(params, state)
+
+
+__all__ = [
+    "KNN",
+    "METHODS",
+    "STOP",
+    "Callback",
+    "EarlyStopping",
+    "Event",
+    "MethodInfo",
+    "ModelFileError",
+    "OneVsAll",
+    "Popular",
+    "Progress",
+    "XMCModel",
+    "chain",
+    "load",
+]

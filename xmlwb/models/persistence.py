@@ -1,0 +1,129 @@
+"""A fitted model as one file: safetensors for the arrays, JSON for the rest.
+
+No pickle: loading reads numbers and text and executes nothing. The format is a plain safetensors file whose
+``__metadata__`` holds one JSON document under the key ``xmlwb``: format version, class, parameters, and how the
+attributes are put together from the tensors. A sparse attribute ``W_`` is stored as ``W_.data``, ``W_.indices`` and
+``W_.indptr``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as safetensors_save
+from scipy import sparse
+
+import xmlwb
+
+FORMAT = 1
+
+
+class ModelFileError(ValueError):
+    """The file is not a model of xmlwb, is damaged, or holds another method's model."""
+
+
+def write_model(path: str | os.PathLike, method: str, params: dict[str, Any], state: dict[str, Any]) -> None:
+    """Write a model atomically: the file appears whole or not at all.
+
+    Parameters
+    ----------
+    method : str
+        The class name.
+    params : dict
+        Constructor arguments; JSON values only.
+    state : dict
+        Fitted attributes: arrays of numbers, csr_array, str, int, float, bool, None or lists of str.
+
+    Raises
+    ------
+    TypeError
+        A parameter or an attribute has a type that the format cannot hold; it is named.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    attributes = {name: _pack(name, value, tensors) for name, value in state.items()}
+    for name, value in params.items():
+        if not (value is None or isinstance(value, (bool, int, float, str))):
+            raise TypeError(f"parameter {name} is {value!r}; only numbers, text, booleans and None can be saved")
+    document = {
+        "format": FORMAT,
+        "xmlwb": xmlwb.__version__,
+        "method": method,
+        "params": params,
+        "attributes": attributes,
+    }
+    blob = safetensors_save(tensors, metadata={"xmlwb": json.dumps(document)})
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(blob)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_model(path: str | os.PathLike) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Read what `write_model` wrote: (method, params, state).
+
+    Raises
+    ------
+    FileNotFoundError
+    ModelFileError
+        Not a safetensors file, truncated, without the ``xmlwb`` document, or of a newer format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"path is {str(path)!r}; wanted a model file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except SafetensorError as error:
+        raise ModelFileError(f"{path} is not a whole model file ({error})") from error
+    if "xmlwb" not in metadata:
+        raise ModelFileError(f"{path} is a safetensors file without xmlwb's document; wanted one that save() wrote")
+    try:
+        document = json.loads(metadata["xmlwb"])
+        if document["format"] > FORMAT:
+            raise ModelFileError(f"{path} has format {document['format']}; this version reads up to {FORMAT}")
+        state = {name: _unpack(name, kind, tensors) for name, kind in document["attributes"].items()}
+        return document["method"], document["params"], state
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ModelFileError(f"{path} is damaged: {error!r} is missing or malformed") from error
+
+
+def _pack(name: str, value: Any, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
+    if sparse.issparse(value):
+        csr = sparse.csr_array(value)
+        tensors |= {f"{name}.data": csr.data, f"{name}.indices": csr.indices, f"{name}.indptr": csr.indptr}
+        return {"kind": "csr", "shape": list(csr.shape)}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        tensors[name] = np.ascontiguousarray(value)
+        return {"kind": "array"}
+    if isinstance(value, np.ndarray) and value.ndim == 1:  # names: feature_names_in_, classes_ of a 1-D y
+        items = value.tolist()
+        if all(isinstance(item, str) for item in items):
+            return {"kind": "names", "value": items, "object": value.dtype == object}
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return {"kind": "plain", "value": value}
+    raise TypeError(f"attribute {name} is of type {type(value).__name__}, which cannot be saved")
+
+
+def _unpack(name: str, packed: dict[str, Any], tensors: dict[str, np.ndarray]) -> Any:
+    if packed["kind"] == "csr":
+        parts = (tensors[f"{name}.data"], tensors[f"{name}.indices"], tensors[f"{name}.indptr"])
+        return sparse.csr_array(parts, shape=tuple(packed["shape"]))
+    if packed["kind"] == "array":
+        return tensors[name]
+    if packed["kind"] == "names":
+        return np.array(packed["value"], dtype=object if packed["object"] else None)
+    return packed["value"]
