@@ -39,7 +39,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "== 2/3 Installing xmlwb and its tools (some minutes the first time; a dot is a package)"
 	@$(PIP_INSTALL) -e '.[dev]' 2>&1 | tee $(LOG) | { $(DOTS); } || { \
 	  tail -n 20 $(LOG); echo "make: the installation failed; the whole output is in $(LOG)"; exit 1; }
-	@echo "== 3/3 Compiling hnswlib, for KNN(method='hnsw')"
+	@echo "== 3/3 Compiling hnswlib, for KNN(search='hnsw')"
 	@$(PIP_INSTALL) -e '.[hnsw]' >$(VENV)/hnswlib.log 2>&1 || { \
 	  echo "   not available: it wants g++ and Python's headers (on Debian: apt install g++ python3-dev)."; \
 	  echo "   All else works, exact KNN included. What the compiler said: $(VENV)/hnswlib.log"; }

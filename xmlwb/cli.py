@@ -1,0 +1,256 @@
+"""The command ``xmlwb``: data sets, comparisons, and the notebooks.
+
+A mistake of the user (a name, a path, a value) ends in one line on stderr and exit code 2; ``--debug`` before the
+command shows the traceback instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from xmlwb.comparison import Comparison
+    from xmlwb.datasets import Dataset
+    from xmlwb.models.callbacks import Event
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0] if __doc__ else None)
+data_app = typer.Typer(no_args_is_help=True, help="List, describe and download data sets.")
+app.add_typer(data_app, name="data")
+console = Console()
+
+FIRST_CHAPTER = "00-tour.ipynb"
+Root = Annotated[
+    Path | None, typer.Option(help="Folder that holds a standard set's files (default: $XMLWB_DATA, then the cache).")
+]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; ends in SystemExit with 0, 2 for a mistake of the user, or 130 after Ctrl-C."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = words[:1] == ["--debug"]
+    try:
+        app(words[debug:], prog_name="xmlwb")
+    except (ValueError, OSError, ImportError) as error:
+        if debug:
+            raise
+        typer.echo(f"xmlwb: {_one_line(error)}", err=True)
+        sys.exit(2)
+
+
+@app.callback()
+def _top() -> None:
+    """Teach and study extreme multi-label classification."""
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List the data sets by name, with their sizes."""
+    from xmlwb.catalogue import data_sets
+
+    table = Table(box=None, header_style="bold")
+    for column in ("name", "train", "test", "features", "labels", "where"):
+        table.add_column(column, justify="left" if column in ("name", "where") else "right")
+    for row in data_sets():
+        table.add_row(row.key, *map(_count, (row.n_train, row.n_test, row.n_features, row.n_labels)), row.origin)
+    console.print(table)
+    console.print("\nxmlwb data info NAME says more; xmlwb data fetch NAME downloads a standard set.", style="dim")
+
+
+@data_app.command("info")
+def data_info(name: str, root: Root = None, split: int | None = None) -> None:
+    """Show a data set's card: source, licence, how it was made, figures, known faults."""
+    from xmlwb.datasets import load
+    from xmlwb.datasets.registry import STANDARD
+    from xmlwb.datasets.standard import SetNotFoundError
+
+    try:
+        text = load(name, root=root, split=split).card.to_text(min(console.width, 100))
+    except SetNotFoundError as error:
+        if root is not None:
+            raise
+        info = STANDARD[name.lower()]
+        text = f"{_published(info)}\nNot on this machine: {_one_line(error)}"
+    console.print(text, markup=False, highlight=False)
+
+
+@data_app.command("fetch")
+def data_fetch(name: str, root: Root = None) -> None:
+    """Download a standard set, with progress; a download that broke off is taken up again."""
+    from xmlwb.datasets.fetch import fetch
+
+    folder = fetch(name) if root is None else fetch(name, root)
+    console.print(f"{name} is in {folder}", highlight=False)
+
+
+@app.command()
+def compare(
+    data: Annotated[str, typer.Option(help="A data set's name; see xmlwb data list.")],
+    models: Annotated[str, typer.Option(help="Methods, separated by commas.")] = "popular,knn,ova",
+    root: Root = None,
+    split: Annotated[int | None, typer.Option(help="Which of the set's given splits.")] = None,
+    k: Annotated[int, typer.Option(min=1, help="Labels predicted an instance.")] = 5,
+    param: Annotated[list[str] | None, typer.Option(help="A method's parameter, such as ova.C=2; repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="random_state of every method that takes one.")] = 0,
+    jobs: Annotated[int | None, typer.Option(help="n_jobs of every method that takes one.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results (default: the current one).")] = None,
+) -> None:
+    """Fit methods on one data set; print a table, write it as Parquet and as an HTML page with plots."""
+    from xmlwb.comparison import compare as run
+    from xmlwb.datasets import load
+    from xmlwb.model_choice import chosen_models
+
+    folder = _writable(out or Path.cwd())
+    chosen = chosen_models(models.split(","), param or [], seed=seed, n_jobs=jobs)
+    with console.status(f"loading {data}"):
+        dataset = load(data, root=root, split=split)
+    console.print(dataset, highlight=False)
+    _say_memory(dataset, chosen)
+    command = shlex.join(["xmlwb", *_words_of_call()])
+    with _LiveLine(chosen) as line:
+        result = run(dataset, chosen, k=k, progress=line, about={"command": command, "seed": str(seed)})
+    _print_result(result)
+    stem = folder / f"compare-{dataset.name}"
+    result.to_parquet(parquet := stem.with_name(f"{stem.name}.parquet"))
+    result.to_html(page := stem.with_name(f"{stem.name}.html"))
+    console.print(f"Written: {parquet} and {page}", highlight=False, soft_wrap=True)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(
+    context: typer.Context,
+    notebooks: Annotated[Path | None, typer.Option(help="Folder of the notebooks (default: the clone's).")] = None,
+) -> None:
+    """Open JupyterLab on the first chapter; further arguments go to JupyterLab."""
+    if find_spec("jupyterlab") is None:
+        raise ImportError("JupyterLab is not installed; wanted: pip install 'xmlwb[lab]'")
+    folder = notebooks or _notebooks()
+    first = folder / FIRST_CHAPTER
+    if not first.is_file():
+        raise FileNotFoundError(f"{first} not found; run this inside a clone of the repository, or pass --notebooks")
+    command = [sys.executable, "-m", "jupyterlab", str(first.resolve()), *context.args]
+    # The clone is the root, so that the chapters' links to other files work.
+    command.append(f"--ServerApp.root_dir={folder.resolve().parent}")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        console.print("You are root: JupyterLab is started with --allow-root.", style="yellow")
+        command.append("--allow-root")
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+class _LiveLine:
+    """One line that says which model is at what, and a line of figures for each that is done."""
+
+    def __init__(self, models: Iterable[str]) -> None:
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, TextColumn("{task.fields[figures]}"), console=console, transient=True)
+        self._models = list(models)
+        self._task = self._progress.add_task("starting", total=None, figures="")
+        self._last = ("", "")
+
+    def __enter__(self) -> _LiveLine:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, name: str, phase: str, event: Event | None) -> None:
+        if (name, phase) != self._last:
+            self._last = (name, phase)
+            place = f"{self._models.index(name) + 1}/{len(self._models)} {name}: {phase}"
+            self._progress.reset(self._task, total=None, description=place, figures="")
+            if not console.is_terminal:
+                console.print(place, highlight=False)
+        if event is not None:
+            figures = "  ".join(f"{what} {value:.4g}" for what, value in event.figures.items())
+            self._progress.update(self._task, total=event.total, completed=event.step, figures=figures)
+
+
+def _words_of_call() -> list[str]:
+    from click import get_current_context
+
+    context = get_current_context()
+    words = [context.command.name or ""]
+    for name, value in context.params.items():
+        flag = f"--{name}"
+        if value is None or value == [] or value == ():
+            continue
+        words += [word for one in (value if isinstance(value, list | tuple) else [value]) for word in (flag, str(one))]
+    return words
+
+
+def _say_memory(dataset: Dataset, models: dict[str, Any]) -> None:
+    from psutil import virtual_memory
+
+    from xmlwb.comparison import memory_needs
+
+    free = virtual_memory().available
+    for name, need in memory_needs(dataset, models).items():
+        console.print(f"{name}: the fit needs about {_size(need)} ({_size(free)} available)", highlight=False)
+        if need > free:
+            console.print(f"warning: {name} may run out of memory", style="bold yellow")
+
+
+def _print_result(result: Comparison) -> None:
+    table = Table(title=f"{result.dataset.name}, quality in per cent", header_style="bold", title_justify="left")
+    table.add_column("model", no_wrap=True)
+    for column in result.table.columns:
+        table.add_column(column, justify="right")
+    for model, row in result.table.iterrows():
+        quality = [f"{100 * row[metric]:.2f}" for metric in result.metrics]
+        table.add_row(str(model), *quality, *(f"{row[cost]:.3g}" for cost in row.index.difference(result.metrics, False)))
+    console.print(table)
+
+
+def _published(info: Any) -> str:
+    lines = [info.title, "=" * len(info.title), ""]
+    facts = {
+        "training instances": _count(info.n_train),
+        "test instances": _count(info.n_test),
+        "features": _count(info.n_features),
+        "labels": _count(info.n_labels),
+        "propensity A, B": "{}, {}".format(*info.propensity_ab),
+        "usual files": info.layout,
+        "note": info.note,
+    }
+    return "\n".join(lines + [f"{what}: {value}" for what, value in facts.items() if value])
+
+
+def _notebooks() -> Path:
+    """The notebooks of the clone that this runs in, or of the one that xmlwb is installed from (editable)."""
+    clone = Path(__file__).resolve().parent.parent / "notebooks"
+    here = Path.cwd() / "notebooks"
+    return here if (here / FIRST_CHAPTER).is_file() else clone
+
+
+def _writable(folder: Path) -> Path:
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--out: {folder} is a file, wanted a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"--out: {folder} cannot be written to")
+    return folder
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
