@@ -181,7 +181,7 @@ class XMCModel(ClassifierMixin, BaseEstimator):
         if not isinstance(eval_set, tuple) or len(eval_set) != 2:
             raise ValueError(f"eval_set is of type {type(eval_set).__name__}; wanted the pair (X_valid, Y_valid)")
         X = validate_X(self, eval_set[0], reset=False, name="X of eval_set")
-        Y, _, _ = validate_Y(self, eval_set[1], X.shape[0])
+        Y, _, _ = validate_Y(self, eval_set[1], X.shape[0], classes=self.classes_)
         if Y.shape[1] != self.n_labels_:
             raise ValueError(f"Y of eval_set has {Y.shape[1]} labels; wanted {self.n_labels_} as in Y")
         return X, Y

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -30,8 +29,8 @@ class KNN(XMCModel):
         k, the number of neighbours that vote.
     search : {"exact", "hnsw"}, default "exact"
         ``"exact"`` goes through the shared features of every training instance. ``"hnsw"`` walks a navigable
-        small-world graph over a dense projection (truncated SVD) to ``4 * n_neighbors`` candidates, which are then ranked
-        by their exact cosine.
+        small-world graph over a dense projection (truncated SVD) to ``4 * n_neighbors`` candidates, which are then
+        ranked by their exact cosine.
     n_components : int, default 256
         Width of that projection; sets with fewer features are not projected.
     ef : int, default 200
@@ -121,16 +120,17 @@ class KNN(XMCModel):
         if self.search == "hnsw":
             seed = int(check_random_state(self.random_state).randint(2**31))
             if X.shape[1] > self.n_components:
-                svd = TruncatedSVD(min(self.n_components, min(X.shape) - 1), random_state=seed).fit(unit)
+                rank = max(1, min(self.n_components, X.shape[0] - 1))
+                svd = TruncatedSVD(rank, random_state=seed).fit(unit)
                 self.projection_ = np.ascontiguousarray(svd.components_.T, dtype=np.float32)
             self.index_ = _build_graph(self._project(unit), self.ef, self.n_links, seed)
-        self._graph_cache: Any = None
+        self._graph = self._read_graph()
         report({"instances": float(X.shape[0])})
 
     def _predict_topk(self, X: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
         unit = sparse.csr_array(normalize(X))
         n_neighbors = min(self.n_neighbors, self.labels_.shape[0])
-        if len(self.index_) == 0:
+        if self._graph is None:
             neighbours, cosines = topk_product(unit, self.instances_, n_neighbors, n_jobs=self.n_jobs)
         else:
             neighbours, cosines = self._search_graph(unit, n_neighbors)
@@ -138,29 +138,45 @@ class KNN(XMCModel):
         total = votes.sum(axis=1, keepdims=True)
         votes = np.divide(votes, total, out=np.zeros_like(votes), where=total > 0)
         indptr = np.arange(0, votes.size + 1, n_neighbors)
-        ballots = sparse.csr_array((votes.ravel(), neighbours.ravel(), indptr), shape=(len(votes), self.labels_.shape[0]))
+        shape = (len(votes), self.labels_.shape[0])
+        ballots = sparse.csr_array((votes.ravel(), neighbours.ravel(), indptr), shape=shape)
         ballots.eliminate_zeros()
         scores = ballots @ self.labels_
         scores.sort_indices()
         return topk_rows(scores, k)
+
+    @classmethod
+    def _restore(cls, params: dict[str, Any], state: dict[str, Any]) -> Self:
+        model = super()._restore(params, state)
+        model._graph = model._read_graph()
+        return model
+
+    def _read_graph(self) -> Any:
+        """The live graph behind ``index_``, or None with the exact search."""
+        if len(self.index_) == 0:
+            return None
+        graph = _hnswlib().Index(space="ip", dim=self.projection_.shape[1] or self.n_features_in_)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "graph")
+            self.index_.tofile(path)
+            graph.load_index(path)
+        return graph
 
     def _project(self, unit: sparse.csr_array) -> np.ndarray:
         dense = unit @ self.projection_ if self.projection_.shape[1] else unit.toarray()
         return np.ascontiguousarray(normalize(dense), dtype=np.float32)
 
     def _search_graph(self, unit: sparse.csr_array, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
-        if getattr(self, "_graph_cache", None) is None:
-            width = self.projection_.shape[1] or unit.shape[1]
-            self._graph_cache = _read_graph(self.index_, width)
         n_candidates = min(4 * n_neighbors, self.labels_.shape[0])
-        self._graph_cache.set_ef(max(self.ef, n_candidates))
-        candidates, _ = self._graph_cache.knn_query(self._project(unit), k=n_candidates, num_threads=1)
+        self._graph.set_ef(max(self.ef, n_candidates))
+        candidates, _ = self._graph.knn_query(self._project(unit), k=n_candidates, num_threads=1)
         train = sparse.csr_array(self.instances_.T)
         cosines = np.empty(candidates.shape, dtype=np.float32)
         for begin in range(0, len(candidates), 1024):
             rows = candidates[begin : begin + 1024]
-            near = train[rows.ravel()].multiply(unit[begin : begin + 1024][np.repeat(np.arange(len(rows)), rows.shape[1])])
-            cosines[begin : begin + 1024] = near.sum(axis=1).reshape(rows.shape)
+            repeated = unit[begin : begin + 1024][np.repeat(np.arange(len(rows)), rows.shape[1])]
+            shared = train[rows.ravel()].multiply(repeated)
+            cosines[begin : begin + 1024] = shared.sum(axis=1).reshape(rows.shape)
         best = np.argsort(-cosines, axis=1, kind="stable")[:, :n_neighbors]
         return np.take_along_axis(candidates, best, axis=1).astype(np.int32), np.take_along_axis(cosines, best, axis=1)
 
@@ -184,12 +200,3 @@ def _build_graph(vectors: np.ndarray, ef: int, n_links: int, seed: int) -> np.nd
         path = os.path.join(folder, "graph")
         index.save_index(path)
         return np.fromfile(path, dtype=np.uint8)
-
-
-def _read_graph(blob: np.ndarray, width: int) -> Any:
-    index = _hnswlib().Index(space="ip", dim=width)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "graph"
-        blob.tofile(path)
-        index.load_index(str(path))
-    return index

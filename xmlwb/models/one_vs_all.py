@@ -49,6 +49,8 @@ class OneVsAll(XMCModel):
         The weights that were kept; features by labels, as prediction reads them.
     intercept_ : ndarray, shape (L,), float32
         Weights of the constant feature; ``-inf`` for a label that was not learned.
+    n_iter_ : int
+        The most passes that a block needed.
 
     Notes
     -----
@@ -132,15 +134,17 @@ class OneVsAll(XMCModel):
 
         jobs = (
             delayed(_learn_block)(
-                X, sq_norms, [rows_of.indices[rows_of.indptr[l] : rows_of.indptr[l + 1]] for l in block],
+                X, sq_norms, [rows_of.indices[rows_of.indptr[label] : rows_of.indptr[label + 1]] for label in block],
                 self.C, self.tol, self.max_iter, self.threshold, seed + number,
             )
             for number, block in enumerate(blocks)
         )  # fmt: skip
         weights: list[tuple[np.ndarray, ...]] = []
         self.intercept_ = np.full(L, -np.inf, dtype=np.float32)
+        self.n_iter_ = 0
         finished = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(jobs)
-        for number, (features, lanes, values, bias) in enumerate(finished):
+        for number, (features, lanes, values, bias, n_iter) in enumerate(finished):
+            self.n_iter_ = max(self.n_iter_, n_iter)
             block = blocks[number]
             weights.append((features, block[lanes], values))
             self.intercept_[block] = bias
@@ -159,11 +163,11 @@ class OneVsAll(XMCModel):
 
 
 def _learn_block(X, sq_norms, positives, C, tol, max_iter, threshold, seed):
-    """One block's kept weights as (features, lanes, values, bias), by lane."""
-    W, bias = solve_block(X, sq_norms, positives, C=C, tol=tol, max_iter=max_iter, seed=seed)
+    """One block's kept weights as (features, lanes, values), its biases, and the passes it took."""
+    W, bias, n_iter = solve_block(X, sq_norms, positives, C=C, tol=tol, max_iter=max_iter, seed=seed)
     W, bias = W[:, : len(positives)], bias[: len(positives)]
     features, lanes = np.nonzero(np.abs(W) >= max(threshold, np.finfo(np.float32).tiny))
-    return features.astype(np.int32), lanes.astype(np.int8), W[features, lanes], bias
+    return features.astype(np.int32), lanes.astype(np.int8), W[features, lanes], bias, n_iter
 
 
 def _assemble(weights: list[tuple[np.ndarray, ...]], shape: tuple[int, int]) -> sparse.csr_array:

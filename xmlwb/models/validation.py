@@ -68,7 +68,9 @@ def validate_X(model: Any, X: Any, *, reset: bool, name: str = "X") -> sparse.cs
     return A
 
 
-def validate_Y(model: Any, Y: Any, n_rows: int) -> tuple[sparse.csr_array, np.ndarray, str]:
+def validate_Y(
+    model: Any, Y: Any, n_rows: int, *, classes: np.ndarray | None = None
+) -> tuple[sparse.csr_array, np.ndarray, str]:
     """Bring labels into the one form that all models compute with.
 
     Parameters
@@ -77,6 +79,8 @@ def validate_Y(model: Any, Y: Any, n_rows: int) -> tuple[sparse.csr_array, np.nd
         A label that is listed twice in a row counts once. Rows and columns without a one are legal.
     n_rows : int
         Rows of X.
+    classes : ndarray, shape (L,), optional
+        The classes that a 1-D Y may hold, where a fit has set them; else they are read off Y.
 
     Returns
     -------
@@ -109,7 +113,7 @@ def validate_Y(model: Any, Y: Any, n_rows: int) -> tuple[sparse.csr_array, np.nd
             )
             dense = column_or_1d(dense)
         if dense.ndim == 1:
-            return _one_hot(dense, n_rows)
+            return _one_hot(dense, n_rows, classes)
         if dense.ndim != 2:
             raise ValueError(f"Y has shape {dense.shape}; wanted (n, L) of 0/1, or (n,) classes")
         if not _is_indicator(dense):
@@ -143,9 +147,7 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} is {value!r}; wanted one of {', '.join(map(repr, choices))}")
 
 
-def check_number(
-    name: str, value: Any, *, low: float, strict: bool = False, integer: bool = False
-) -> None:
+def check_number(name: str, value: Any, *, low: float, strict: bool = False, integer: bool = False) -> None:
     """ValueError unless ``value`` is a finite number of at least (``strict``: above) ``low``."""
     kind = numbers.Integral if integer else numbers.Real
     wanted = f"a {'whole ' if integer else ''}number {'above' if strict else 'of at least'} {low:g}"
@@ -198,10 +200,14 @@ def _require_rows(n_labels_rows: int, n_rows: int) -> None:
         raise ValueError(f"X has {n_rows} rows and Y has {n_labels_rows}; wanted the same number, one row an instance")
 
 
-def _one_hot(y: np.ndarray, n_rows: int) -> tuple[sparse.csr_array, np.ndarray, str]:
+def _one_hot(y: np.ndarray, n_rows: int, classes: np.ndarray | None) -> tuple[sparse.csr_array, np.ndarray, str]:
     check_classification_targets(y)
     _require_rows(len(y), n_rows)
-    classes, codes = np.unique(y, return_inverse=True)
+    if classes is None:
+        classes = np.unique(y)
+    if not np.all(np.isin(y, classes)):
+        raise ValueError(f"Y holds the class {y[~np.isin(y, classes)][0]!r}; wanted one of the fit's {len(classes)}")
+    codes = np.searchsorted(classes, y)
     ones = np.ones(len(y), dtype=np.float32)
     Y = sparse.csr_array((ones, codes.astype(np.int32), np.arange(len(y) + 1)), shape=(len(y), len(classes)))
     return Y, classes, "multiclass"

@@ -28,7 +28,7 @@ def solve_block(
     tol: float = 0.1,
     max_iter: int = 100,
     seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Learn up to sixteen labels' separators on the same instances.
 
     Parameters
@@ -53,6 +53,8 @@ def solve_block(
     bias : ndarray, shape (16,), float32
         The weight of a constant feature 1, regularised like all others (LIBLINEAR's ``-B 1``). Columns past
         ``len(positives)`` are without meaning.
+    n_iter : int
+        Passes that were made.
 
     Notes
     -----
@@ -66,11 +68,11 @@ def solve_block(
         y[rows, lane] = 1.0
     W = np.zeros((d, LANES), dtype=np.float32)
     bias = np.zeros(LANES, dtype=np.float32)
-    _descend(
+    n_iter = _descend(
         X.indptr, X.indices, X.data, sq_norms, y, np.float32(0.5 / C), np.float32(tol), max_iter,
         np.uint64(seed), W, bias,
     )  # fmt: skip
-    return W, bias
+    return W, bias, n_iter
 
 
 def squared_norms(X: sparse.csr_array) -> np.ndarray:
@@ -90,7 +92,7 @@ def _descend(indptr, indices, data, sq_norms, y, diagonal, tol, max_iter, seed, 
     lowest = np.empty(LANES, dtype=np.float32)
     bound = np.full(LANES, np.inf, dtype=np.float32)  # M of the pass before
     random = seed * np.uint64(2685821657736338717) + np.uint64(88172645463325252)
-    for _ in range(max_iter):
+    for iteration in range(max_iter):
         highest[:] = -np.inf
         lowest[:] = np.inf
         random = _shuffle(order, n_active, random)
@@ -107,7 +109,7 @@ def _descend(indptr, indices, data, sq_norms, y, diagonal, tol, max_iter, seed, 
                 a = alpha[i, t]
                 G = y[i, t] * margin[t] - np.float32(1.0) + diagonal * a
                 PG = G if a > 0 else min(G, np.float32(0.0))
-                n_held += 1 if (a > 0) | (G <= bound[t]) else 0
+                n_held += 1 if (a > 0) | (bound[t] >= G) else 0
                 highest[t] = max(highest[t], PG)
                 lowest[t] = min(lowest[t], PG)
                 moved = max(a - G * inverse, np.float32(0.0))
@@ -124,12 +126,13 @@ def _descend(indptr, indices, data, sq_norms, y, diagonal, tol, max_iter, seed, 
             s += 1
         if np.all(highest - lowest <= tol):
             if n_active == n:
-                return
+                return iteration + 1
             n_active = n  # converged on what was left: look at everything once more
             bound[:] = np.inf
         else:
             for t in range(LANES):
                 bound[t] = highest[t] if highest[t] > 0 else np.float32(np.inf)
+    return max_iter
 
 
 @njit(nogil=True, cache=True)

@@ -6,6 +6,8 @@ computation: accumulate one row of ``X @ W + bias`` in a buffer, keep its k larg
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from numba import njit
@@ -51,10 +53,8 @@ def topk_product(
     n_parts = max(1, min(effective_n_jobs(n_jobs) * 4, X.shape[0] // 64))
     edges = np.linspace(0, X.shape[0], n_parts + 1).astype(np.int64)
     Parallel(n_jobs=n_jobs, require="sharedmem")(
-        delayed(_topk_rows)(
-            X.indptr, X.indices, X.data, W.indptr, W.indices, W.data, bias, begin, end, columns, scores
-        )
-        for begin, end in zip(edges[:-1], edges[1:], strict=True)
+        delayed(_topk_rows)(X.indptr, X.indices, X.data, W.indptr, W.indices, W.data, bias, begin, end, columns, scores)
+        for begin, end in pairwise(edges)
     )
     return columns, scores
 
