@@ -34,9 +34,7 @@ class Report:
 
     def __repr__(self) -> str:
         sign = _SIGNS[self.verdict.status][1]
-        return "\n".join(
-            [f"{sign} {self.name}: {self.verdict.headline}", *(f"  {k}: {v}" for k, v in self._lines())]
-        )
+        return "\n".join([f"{sign} {self.name}: {self.verdict.headline}", *(f"  {k}: {v}" for k, v in self._lines())])
 
     def _repr_html_(self) -> str:
         colour, sign = _SIGNS[self.verdict.status]

@@ -55,9 +55,7 @@ QUESTIONS: list[Question] = [
                 _dense_labels,
                 "That is the dense label matrix (documents times labels). Weights: features times labels.",
             ),
-            Slip(
-                lambda: _dense_weights(1), "That is the number of weights, in billions; each takes 4 bytes."
-            ),
+            Slip(lambda: _dense_weights(1), "That is the number of weights, in billions; each takes 4 bytes."),
         ),
         tolerance=0.05,
     ),
@@ -73,9 +71,7 @@ QUESTIONS: list[Question] = [
                 "That is their share of the label mass (of all 1s in Y), which is small just because they "
                 "are rare. The question asks for their share of the labels.",
             ),
-            Slip(
-                lambda: 100 - _debdeps_tail(), "That is the share of the others, with six positives or more."
-            ),
+            Slip(lambda: 100 - _debdeps_tail(), "That is the share of the others, with six positives or more."),
         ),
         tolerance=0.02,
         percent=True,
@@ -86,8 +82,7 @@ QUESTIONS: list[Question] = [
         (
             Choice(
                 "Both halve.",
-                "The mean of a random half is about the mean of the whole: each document keeps all its "
-                "labels.",
+                "The mean of a random half is about the mean of the whole: each document keeps all its labels.",
             ),
             Choice(
                 "The mean stays about the same; fewer labels occur, but more than half of them.",
@@ -125,9 +120,7 @@ QUESTIONS: list[Question] = [
     ),
 ]
 
-_Y = csr_array(
-    np.array([[1, 1, 0, 0, 0], [1, 0, 1, 0, 0], [1, 0, 1, 0, 1], [1, 0, 0, 0, 0]], dtype=np.float32)
-)
+_Y = csr_array(np.array([[1, 1, 0, 0, 0], [1, 0, 1, 0, 0], [1, 0, 1, 0, 1], [1, 0, 0, 0, 0]], dtype=np.float32))
 _SHOWN = "with Y =\n" + str(_Y.toarray().astype(int))
 
 
@@ -166,8 +159,7 @@ EXERCISES: list[Exercise] = [
             ),
             Mistake(
                 lambda Y, m: float(_counts(Y)[_counts(Y) <= m].sum() / Y.sum()),
-                "That is the tail's share of all 1s in Y (the label mass); asked for is its share of the "
-                "labels.",
+                "That is the tail's share of all 1s in Y (the label mass); asked for is its share of the labels.",
             ),
             Mistake(
                 lambda Y, m: float(np.sum((_counts(Y) > 0) & (_counts(Y) <= m))),

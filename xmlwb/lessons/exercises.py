@@ -79,9 +79,7 @@ def judge(exercise: Exercise, function: Function) -> Verdict:
         return Verdict(
             "failed",
             f"check wants the function itself, and was given {show(function)}.",
-            cause=(
-                "Write its name without parentheses: check(name, function), not check(name, function(...))."
-            ),
+            cause=("Write its name without parentheses: check(name, function), not check(name, function(...))."),
         )
     for number, case in enumerate(exercise.cases):
         args = copy.deepcopy(case.args)
@@ -101,10 +99,7 @@ def judge(exercise: Exercise, function: Function) -> Verdict:
                 "failed",
                 "The value is right, but your function changed its input.",
                 on=_input(exercise, case),
-                cause=(
-                    "Work on a copy (x.copy(), sorted(x) rather than x.sort()): the caller still needs "
-                    "its own."
-                ),
+                cause=("Work on a copy (x.copy(), sorted(x) rather than x.sort()): the caller still needs its own."),
             )
     return Verdict("passed", f"Right on all {len(exercise.cases)} inputs.")
 
@@ -120,9 +115,7 @@ def _unwritten() -> Verdict:
 def _raised(exercise: Exercise, case: Case, error: Exception) -> Verdict:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" on line {frames[1].lineno} of its cell" if len(frames) > 1 else ""
-    cause = (
-        "The number or order of the arguments is not what the exercise asks for." if len(frames) == 1 else ""
-    )
+    cause = "The number or order of the arguments is not what the exercise asks for." if len(frames) == 1 else ""
     return Verdict(
         "failed",
         f"Your function stopped with {type(error).__name__}{where}: {error}",

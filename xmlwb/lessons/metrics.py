@@ -40,8 +40,7 @@ QUESTIONS: list[Question] = [
             Choice("P@5 and nDCG@5.", "Both models have one hit in five places: P@5 does not see the order."),
             Choice(
                 "nDCG@5 and P@1, but not P@5.",
-                "nDCG discounts a hit in place r by 1/log(r + 1), and only a has a hit within its first "
-                "place.",
+                "nDCG discounts a hit in place r by 1/log(r + 1), and only a has a hit within its first place.",
                 right=True,
             ),
             Choice("Neither.", "nDCG@5 discounts the later hit, and P@1 looks at the first place only."),
@@ -60,15 +59,13 @@ QUESTIONS: list[Question] = [
             Slip(lambda: 1000.0, "The weight does not grow like 1/frequency: the exponent A softens it."),
             Slip(
                 lambda: ((1000 + 1.5) / 2.5) ** 0.55,
-                "That is the ratio of the C (N + B)^-A alone; the inverse propensity also has the 1 in "
-                "front.",
+                "That is the ratio of the C (N + B)^-A alone; the inverse propensity also has the 1 in front.",
             ),
         ),
         tolerance=0.03,
     ),
     MultipleChoice(
-        "PSP@5 can be larger than P@5 for the same predictions, even when every label has the same "
-        "propensity. Why?",
+        "PSP@5 can be larger than P@5 for the same predictions, even when every label has the same propensity. Why?",
         (
             Choice(
                 "Because inverse propensities are larger than 1.",
@@ -78,8 +75,7 @@ QUESTIONS: list[Question] = [
             Choice(
                 "Because PSP divides by what a perfect ranking would reach, and P@5 by 5 even where a "
                 "document has two labels.",
-                "With equal propensities PSP@k becomes the hits over the sum of min(k, |y|): never less "
-                "than P@k.",
+                "With equal propensities PSP@k becomes the hits over the sum of min(k, |y|): never less than P@k.",
                 right=True,
             ),
             Choice(
@@ -90,8 +86,7 @@ QUESTIONS: list[Question] = [
         ),
     ),
     MultipleChoice(
-        "The 95 % intervals of two models' P@1 overlap a little, and the paired test gives p = 0.001. Who "
-        "is right?",
+        "The 95 % intervals of two models' P@1 overlap a little, and the paired test gives p = 0.001. Who is right?",
         (
             Choice(
                 "The intervals: where they overlap there is no difference.",
@@ -146,22 +141,16 @@ def _psp(relevant: list[set[int]], ranked: list[list[int]], weight: Sequence[flo
     return gained / sum(_best(y, weight, k) for y in relevant)
 
 
-def _mean_of_ratios(
-    relevant: list[set[int]], ranked: list[list[int]], weight: Sequence[float], k: int
-) -> float:
+def _mean_of_ratios(relevant: list[set[int]], ranked: list[list[int]], weight: Sequence[float], k: int) -> float:
     pairs = zip(relevant, ranked, strict=True)
     return sum(_gained(y, r, weight, k) / _best(y, weight, k) for y, r in pairs) / len(relevant)
 
 
-def _not_normalised(
-    relevant: list[set[int]], ranked: list[list[int]], weight: Sequence[float], k: int
-) -> float:
+def _not_normalised(relevant: list[set[int]], ranked: list[list[int]], weight: Sequence[float], k: int) -> float:
     return sum(_gained(y, r, weight, k) for y, r in zip(relevant, ranked, strict=True)) / (k * len(relevant))
 
 
-def _best_not_cut(
-    relevant: list[set[int]], ranked: list[list[int]], weight: Sequence[float], k: int
-) -> float:
+def _best_not_cut(relevant: list[set[int]], ranked: list[list[int]], weight: Sequence[float], k: int) -> float:
     gained = sum(_gained(y, r, weight, k) for y, r in zip(relevant, ranked, strict=True))
     return gained / sum(_best(y, weight, len(y)) for y in relevant)
 
@@ -207,8 +196,7 @@ EXERCISES: list[Exercise] = [
         ),
         hints=(
             "How many of the first k entries of ranked are in relevant?",
-            "ranked[:k] is the top of the list; `label in relevant` is True or False, and True counts 1 in "
-            "a sum.",
+            "ranked[:k] is the top of the list; `label in relevant` is True or False, and True counts 1 in a sum.",
             "sum(label in relevant for label in ranked[:k]) / k",
         ),
     ),
@@ -250,12 +238,9 @@ EXERCISES: list[Exercise] = [
             ),
         ),
         hints=(
-            "First DCG: add 1/log2(rank + 1) for every hit among the first k, with rank 1 for the first "
-            "place.",
-            "enumerate(ranked[:k], start=1) gives rank and label. The ideal list has all its hits at the "
-            "top.",
-            "The ideal is the sum of 1/log2(rank + 1) over ranks 1 to min(k, len(relevant)). No relevant "
-            "label: 0.",
+            "First DCG: add 1/log2(rank + 1) for every hit among the first k, with rank 1 for the first place.",
+            "enumerate(ranked[:k], start=1) gives rank and label. The ideal list has all its hits at the top.",
+            "The ideal is the sum of 1/log2(rank + 1) over ranks 1 to min(k, len(relevant)). No relevant label: 0.",
         ),
     ),
     Exercise(
@@ -283,8 +268,7 @@ EXERCISES: list[Exercise] = [
             ),
             Mistake(
                 _best_not_cut,
-                "In the reachable part you added all relevant labels' weights; only the k largest fit into "
-                "k places.",
+                "In the reachable part you added all relevant labels' weights; only the k largest fit into k places.",
             ),
             Mistake(
                 lambda y, r, w, k: _psp(y, r, [1.0] * len(w), k),
@@ -293,8 +277,7 @@ EXERCISES: list[Exercise] = [
         ),
         hints=(
             "Two sums over the documents, and one division at the very end.",
-            "Gained: the weights of the hits among ranked[:k]. Reachable: the k largest weights of "
-            "relevant labels.",
+            "Gained: the weights of the hits among ranked[:k]. Reachable: the k largest weights of relevant labels.",
             "sorted((weight[label] for label in relevant), reverse=True)[:k] are the k largest weights.",
         ),
     ),

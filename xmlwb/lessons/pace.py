@@ -33,8 +33,9 @@ def subsample(ds: Dataset, n_train: int, n_test: int | None = None, *, random_st
         rows = np.sort(rng.choice(X.shape[0], size=most, replace=False))
         changes[f"X_{part}"] = X[rows]
         changes[f"Y_{part}"] = getattr(ds, f"Y_{part}")[rows]
-        texts: list[str] | None = getattr(ds, f"texts_{part}")
-        changes[f"texts_{part}"] = None if texts is None else [texts[i] for i in rows]
+        for field in (f"texts_{part}", f"ids_{part}"):
+            items: list[str] | None = getattr(ds, field)
+            changes[field] = None if items is None else [items[i] for i in rows]
     return dataclasses.replace(ds, **changes)  # type: ignore[arg-type]
 
 

@@ -42,9 +42,7 @@ class MultipleChoice:
     def __post_init__(self) -> None:
         right = sum(choice.right for choice in self.choices)
         if right != 1 or len(self.choices) > len(LETTERS):
-            raise ValueError(
-                f"choices: found {right} right ones of {len(self.choices)}, wanted 1 of at most 8"
-            )
+            raise ValueError(f"choices: found {right} right ones of {len(self.choices)}, wanted 1 of at most 8")
 
     def judge(self, answer: str) -> Feedback:
         """Judge a letter; a wrong one is told why it is wrong, and may be tried again.

@@ -49,9 +49,7 @@ class Quiz:
         """Build the question as a widget; each call makes a fresh one."""
         import ipywidgets as w
 
-        title = w.HTMLMath(
-            f"<b>Quick check {self.number}.</b> {self.question.text}", layout=w.Layout(max_width="50em")
-        )
+        title = w.HTMLMath(f"<b>Quick check {self.number}.</b> {self.question.text}", layout=w.Layout(max_width="50em"))
         told = w.HTMLMath(layout=w.Layout(max_width="50em"))
 
         def tell(value: str) -> bool:
@@ -73,9 +71,7 @@ def _choices(question: MultipleChoice, tell: Any) -> list[ipywidgets.Widget]:
 
     rows = []
     for letter, choice in zip(LETTERS, question.choices, strict=False):
-        button = w.Button(
-            description=letter, tooltip=f"Answer {letter}", layout=w.Layout(width="3em", flex="0 0 auto")
-        )
+        button = w.Button(description=letter, tooltip=f"Answer {letter}", layout=w.Layout(width="3em", flex="0 0 auto"))
 
         def chosen(pressed: ipywidgets.Button, letter: str = letter) -> None:
             pressed.button_style = "success" if tell(letter) else "warning"

@@ -34,8 +34,7 @@ QUESTIONS: list[Question] = [
                 "not a property of the document.",
             ),
             Choice(
-                "Because people and machines use the top of a list, and a ranking leaves the cut to "
-                "whoever uses it.",
+                "Because people and machines use the top of a list, and a ranking leaves the cut to whoever uses it.",
                 "A tagger shows five suggestions, a search engine one page. A ranking serves both, and it "
                 "can be judged although the true label set is incomplete.",
                 right=True,
@@ -164,8 +163,7 @@ EXERCISES: list[Exercise] = [
         mistakes=(
             Mistake(
                 lambda s, Y, m: _counts(Y[np.argsort(-s, kind="stable")[:m]]),
-                "Every neighbour counted 1. Weight each vote by its similarity, so that nearer ones count "
-                "more.",
+                "Every neighbour counted 1. Weight each vote by its similarity, so that nearer ones count more.",
             ),
             Mistake(
                 lambda s, Y, m: _vote_over(np.arange(len(s)), s, Y),
