@@ -1,0 +1,10 @@
+"""Thin interactive shells over models and plots, for notebooks and Voila."""
+
+from __future__ import annotations
+
+from xmlwb.widgets.figure import LiveFigure
+from xmlwb.widgets.live_fit import LiveFit
+from xmlwb.widgets.parameter_panel import ParameterPanel, parameter_panel
+from xmlwb.widgets.slider_figure import SliderFigure, slider_figure
+
+__all__ = ["LiveFigure", "LiveFit", "ParameterPanel", "SliderFigure", "parameter_panel", "slider_figure"]

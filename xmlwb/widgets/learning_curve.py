@@ -1,0 +1,46 @@
+"""The curve of a running fit from its events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from xmlwb.models.callbacks import Event
+
+
+def learning_curve(events: Sequence[Event]) -> go.Figure:
+    """Plot what a fit has reported so far, step by step.
+
+    Figures between 0 and 1 (precisions) share the left axis; the others (a loss) the right one; counts of labels are
+    left to the status line. A fit that reports nothing but its steps shows the seconds that they took.
+    """
+    names = [name for name in dict.fromkeys(n for event in events for n in event.figures) if name != "labels"]
+    series = {name: [(event.step, event.figures[name]) for event in events if name in event.figures] for name in names}
+    figure = go.Figure()
+    if not series:
+        series = {"elapsed (s)": [(event.step, event.elapsed) for event in events]}
+    fractions = [name for name, points in series.items() if all(0 <= value <= 1 for _, value in points)]
+    dashes = ("solid", "dash", "dot", "dashdot")
+    for place, (name, points) in enumerate(series.items()):
+        steps, values = zip(*points, strict=True)
+        second = bool(fractions) and name not in fractions
+        figure.add_scatter(
+            x=steps,
+            y=values,
+            name=name,
+            mode="lines+markers",
+            line_dash=dashes[place % 4],
+            yaxis="y2" if second else "y",
+        )
+    last = events[-1]
+    figure.update_layout(
+        height=380,
+        showlegend=True,
+        font_size=14,
+        margin={"t": 60, "r": 20, "b": 60, "l": 70},
+        xaxis={"title": f"step ({last.stage})", "range": [0, last.total]},
+        yaxis={"title": "fraction", "rangemode": "tozero"} if fractions else {"title": next(iter(series))},
+        yaxis2={"overlaying": "y", "side": "right", "title": "other figures", "showgrid": False},
+    )
+    return figure

@@ -1,0 +1,71 @@
+// A plotly figure that is redrawn in place. plotly.js itself comes from plotly_runtime.js, once for all figures.
+
+const GRACE_MS = 30000;
+
+// Whoever comes first, runtime or figure, makes the slot; the runtime fills it.
+function plotlySlot() {
+  if (!globalThis.xmlwbPlotly) {
+    const slot = {};
+    slot.ready = new Promise((resolve) => { slot.resolve = resolve; });
+    globalThis.xmlwbPlotly = slot;
+  }
+  return globalThis.xmlwbPlotly;
+}
+
+function inTime(promise, milliseconds) {
+  const late = new Promise((_, reject) =>
+    setTimeout(() => reject(new Error("plotly.js did not arrive; run the cell again")), milliseconds));
+  return Promise.race([promise, late]);
+}
+
+async function render({ model, el }) {
+  const plot = document.createElement("div");
+  plot.className = "xmlwb-figure";
+  plot.setAttribute("role", "figure");
+  plot.style.width = "100%";
+  el.appendChild(plot);
+
+  let drawing = false;
+  let stale = false;
+  let gone = false;
+
+  // One drawing at a time; of the figures that arrive meanwhile only the last is drawn.
+  async function draw() {
+    if (drawing) { stale = true; return; }
+    drawing = true;
+    try {
+      const Plotly = await inTime(plotlySlot().ready, GRACE_MS);
+      do {
+        stale = false;
+        const source = model.get("figure");
+        if (gone || !source) break;
+        const figure = JSON.parse(source);
+        const config = { responsive: true, displaylogo: false };
+        plot.style.minHeight = `${figure.layout.height ?? 420}px`;
+        plot.setAttribute("aria-label", model.get("alt"));
+        await Plotly.react(plot, figure.data, figure.layout, config);
+        plot.dataset.drawn = String(Number(plot.dataset.drawn ?? 0) + 1);
+      } while (stale);
+    } catch (error) {
+      plot.textContent = `This figure cannot be drawn: ${error.message}`;
+    } finally {
+      drawing = false;
+    }
+  }
+
+  const fit = new ResizeObserver(() => {
+    if (globalThis.Plotly && plot.data && plot.offsetWidth > 0) globalThis.Plotly.Plots.resize(plot);
+  });
+  fit.observe(el);
+  model.on("change:figure", draw);
+  draw();
+
+  return () => {
+    gone = true;
+    fit.disconnect();
+    model.off("change:figure", draw);
+    if (globalThis.Plotly && plot.data) globalThis.Plotly.purge(plot);
+  };
+}
+
+export default { render };
