@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = words[:1] == ["--debug"]
     try:
-        app(words[debug:], prog_name="xmlwb")
+        app(words[debug:], prog_name="xmlwb", obj=shlex.join(["xmlwb", *words]))
     except (ValueError, OSError, ImportError) as error:
         if debug:
             raise
@@ -77,11 +77,9 @@ def data_info(name: str, root: Root = None, split: int | None = None) -> None:
     try:
         text = load(name, root=root, split=split).card.to_text(min(console.width, 100))
     except SetNotFoundError as error:
-        if root is not None:
-            raise
         info = STANDARD[name.lower()]
-        text = f"{_published(info)}\nNot on this machine: {_one_line(error)}"
-    console.print(text, markup=False, highlight=False)
+        text = f"{_published(info)}\n\nNot on this machine: {error}"
+    typer.echo(text)
 
 
 @data_app.command("fetch")
@@ -95,6 +93,7 @@ def data_fetch(name: str, root: Root = None) -> None:
 
 @app.command()
 def compare(
+    context: typer.Context,
     data: Annotated[str, typer.Option(help="A data set's name; see xmlwb data list.")],
     models: Annotated[str, typer.Option(help="Methods, separated by commas.")] = "popular,knn,ova",
     root: Root = None,
@@ -107,18 +106,16 @@ def compare(
 ) -> None:
     """Fit methods on one data set; print a table, write it as Parquet and as an HTML page with plots."""
     from xmlwb.comparison import compare as run
-    from xmlwb.datasets import load
     from xmlwb.model_choice import chosen_models
 
     folder = _writable(out or Path.cwd())
     chosen = chosen_models(models.split(","), param or [], seed=seed, n_jobs=jobs)
     with console.status(f"loading {data}"):
-        dataset = load(data, root=root, split=split)
+        dataset = _loaded(data, root, split)
     console.print(dataset, highlight=False)
     _say_memory(dataset, chosen)
-    command = shlex.join(["xmlwb", *_words_of_call()])
     with _LiveLine(chosen) as line:
-        result = run(dataset, chosen, k=k, progress=line, about={"command": command, "seed": str(seed)})
+        result = run(dataset, chosen, k=k, progress=line, about={"command": context.obj, "seed": str(seed)})
     _print_result(result)
     stem = folder / f"compare-{dataset.name}"
     result.to_parquet(parquet := stem.with_name(f"{stem.name}.parquet"))
@@ -178,17 +175,18 @@ class _LiveLine:
             self._progress.update(self._task, total=event.total, completed=event.step, figures=figures)
 
 
-def _words_of_call() -> list[str]:
-    from click import get_current_context
+def _loaded(name: str, root: Path | None, split: int | None) -> Dataset:
+    from xmlwb.datasets import load
+    from xmlwb.datasets.standard import SetNotFoundError
 
-    context = get_current_context()
-    words = [context.command.name or ""]
-    for name, value in context.params.items():
-        flag = f"--{name}"
-        if value is None or value == [] or value == ():
-            continue
-        words += [word for one in (value if isinstance(value, list | tuple) else [value]) for word in (flag, str(one))]
-    return words
+    try:
+        return load(name, root=root, split=split)
+    except SetNotFoundError as error:
+        where = f"in {root}" if root else "on this machine"
+        raise FileNotFoundError(
+            f"no files of {name} found {where}; `xmlwb data fetch {name}` downloads it, "
+            f"`xmlwb data info {name}` says which files are wanted and where"
+        ) from error
 
 
 def _say_memory(dataset: Dataset, models: dict[str, Any]) -> None:
@@ -204,14 +202,17 @@ def _say_memory(dataset: Dataset, models: dict[str, Any]) -> None:
 
 
 def _print_result(result: Comparison) -> None:
+    from xmlwb.comparison import COSTS
+
     table = Table(title=f"{result.dataset.name}, quality in per cent", header_style="bold", title_justify="left")
+    table.box = None
     table.add_column("model", no_wrap=True)
     for column in result.table.columns:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     for model, row in result.table.iterrows():
         quality = [f"{100 * row[metric]:.2f}" for metric in result.metrics]
-        table.add_row(str(model), *quality, *(f"{row[cost]:.3g}" for cost in row.index.difference(result.metrics, False)))
-    console.print(table)
+        table.add_row(str(model), *quality, *(_figure(row[cost]) for cost in COSTS))
+    console.print(table, width=None if console.is_terminal else 120)
 
 
 def _published(info: Any) -> str:
@@ -246,6 +247,10 @@ def _writable(folder: Path) -> Path:
 
 def _count(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _size(n_bytes: float) -> str:

@@ -196,7 +196,7 @@ def _intervals(
     Y: sparse.csr_array, S: sparse.csr_array, propensity: np.ndarray, metrics: list[str], n_resamples: int
 ) -> Iterator[dict[str, Any]]:
     k = max(int(metric.split("@")[1]) for metric in metrics)
-    values = {
+    values: dict[str, Any] = {
         "P": precision_at_k(Y, S, k, per_instance=True),
         "nDCG": ndcg_at_k(Y, S, k, per_instance=True),
         "PSP": psp_at_k(Y, S, propensity, k, per_instance=True),
@@ -204,7 +204,7 @@ def _intervals(
     for metric in metrics:
         kind, rank = metric.split("@")
         whole, column = values[kind], int(rank) - 1
-        one = tuple(part[:, column] for part in whole) if isinstance(whole, tuple) else whole[:, column]
+        one: Any = tuple(part[:, column] for part in whole) if isinstance(whole, tuple) else whole[:, column]
         interval = bootstrap_interval(one, n_resamples=n_resamples)
         yield {"metric": metric, "value": interval.value, "low": interval.low, "high": interval.high}
 

@@ -23,12 +23,12 @@ def chosen_models(
     settings : iterable of str
         ``key.parameter=value``; the value is read as the type that the parameter is annotated with.
     seed, n_jobs : int, optional
-        ``random_state`` and ``n_jobs`` of those that have one, where no setting says otherwise. None leaves the default.
+        ``random_state`` and ``n_jobs`` of those that have one, where no setting says otherwise; None: the default.
 
     Raises
     ------
     ValueError
-        An unknown method or parameter, one that is named twice, or a value of another type.
+        An unknown method or parameter, one that is named twice, or a value of another type or out of range.
 
     Examples
     --------
@@ -52,6 +52,10 @@ def chosen_models(
         cls = METHODS[key].cls
         taken = {name: value for name, value in common.items() if value is not None and name in _parameters(cls)}
         models[key] = cls(**(taken | given))
+        try:
+            models[key]._check_params()
+        except ValueError as error:
+            raise ValueError(f"param {key}: {error}") from error
     return models
 
 
@@ -117,4 +121,6 @@ def _name(kind: Any) -> str:
 def _near(word: str, known: Iterable[str]) -> str:
     names = list(known)
     close = difflib.get_close_matches(word, names, n=2, cutoff=0.6)
-    return f"did you mean {' or '.join(close)}?" if close else f"wanted one of {', '.join(names) or 'none: it takes none'}"
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"wanted one of {', '.join(names)}" if names else "it takes none"

@@ -49,8 +49,8 @@ for (const [column, head] of document.querySelectorAll("#results th").entries())
 }
 """
 
-_COLUMNS_NOTE = """Quality in per cent, with 95 % bootstrap intervals over the test instances; the best of each column is
-bold. Train s: wall-clock time of the fit. Model MB: the fitted arrays. Peak RSS MB: largest resident memory of the
+_COLUMNS_NOTE = """Quality in per cent, with 95 % bootstrap intervals over the test instances; the best of each column
+is bold. Train s: wall-clock time of the fit. Model MB: the fitted arrays. Peak RSS MB: largest resident memory of the
 process and its children during fit and predict, sampled, with Python and the data in it. Click a heading to sort."""
 
 
