@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from scipy.sparse import csr_array
 
 from .cache import Arrays, cache_dir, cached_arrays, digest

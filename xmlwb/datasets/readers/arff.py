@@ -1,26 +1,22 @@
 """Multi-label ARFF files, as MULAN and MEKA distribute them: dense or sparse, labels among the attributes.
 
-liac-arff parses the declarations and any row with quotes or names in it; plain numeric rows, which is nearly all of
-every published set, are taken apart here, because liac-arff needs about a minute for 10 MB of them.
+liac-arff parses them; what is added are the labels, sparse arrays, and errors that name the line.
 """
 
 from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 from xml.etree import ElementTree
 
-import arff
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 
 from xmlwb.datasets.readers.problems import DataFileError
-
-_PLAIN = re.compile(r"[-+0-9.eE,\s]*")
-_PLAIN_SPARSE = re.compile(r"\{[-+0-9.eE,\s]*\}")
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ def read_arff(path: str | Path, *, labels: int | str | Path | None = None) -> Ar
 
     Parameters
     ----------
-    path : the file; dense rows (`0,1.5,1`) and sparse ones (`{1 1.5, 2 1}`) may be mixed.
+    path : the file; its rows are all dense (`0,1.5,1`) or all sparse (`{1 1.5, 2 1}`).
     labels : which attributes are labels: a number q > 0 for the first q, q < 0 for the last -q, the path of MULAN's
         XML file of label names, or None for the number that MEKA writes into the relation (`-C 6`).
 
@@ -56,19 +52,27 @@ def read_arff(path: str | Path, *, labels: int | str | Path | None = None) -> Ar
 
     Notes
     -----
-    Memory follows the stored entries; time is that of Python's own splitting, some 10 to 40 MB/s.
+    Memory follows the stored entries; liac-arff takes about a second for 10 MB.
     """
+    import arff  # slow to import
+
     path = Path(path)
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8", errors="replace") as stream:
-        header, first = _read_header(path, stream)
-        is_label = _label_mask(path, header, labels)
-        columns = _Columns(path, header["attributes"], is_label)
-        for number, line in enumerate(stream, first):
-            text = line.strip()
-            if text and not text.startswith("%"):
-                columns.add(number, text)
-    return columns.finish()
+        lines = _Lines(stream)  # type: ignore[arg-type]
+        try:
+            form = arff.LOD_GEN if _is_sparse(path) else arff.DENSE_GEN
+            document = arff.ArffDecoder().decode(lines, encode_nominal=True, return_type=form)
+            table = _Table(path, document["attributes"], _label_mask(path, document, labels))
+            for row in document["data"]:
+                table.add(lines.number, lines.text, row)
+        except (arff.ArffException, IndexError, ValueError) as problem:
+            if isinstance(problem, DataFileError | _ArgumentError):
+                raise
+            # Only the class of a liac-arff error says what it means: its text repeats the line's number.
+            what = type(problem).__name__ if isinstance(problem, arff.ArffException) else str(problem)
+            raise DataFileError(path, lines.number, f"{what} at {lines.text[:60]!r}, wanted ARFF") from None
+    return table.finish()
 
 
 def read_mulan_labels(path: str | Path) -> list[str]:
@@ -89,32 +93,56 @@ def read_mulan_labels(path: str | Path) -> list[str]:
     return names
 
 
-def _read_header(path: Path, stream: Iterable[str]) -> tuple[dict, int]:
-    """liac-arff's view of everything up to @data, and the number of the line after it."""
-    lines: list[str] = []
-    for line in stream:
-        lines.append(line)
-        if line.strip().upper().startswith("@DATA"):
-            break
-    else:
-        raise DataFileError(path, len(lines), "the file ends without @data, wanted an ARFF file")
-    try:
-        return arff.loads("".join(lines)), len(lines) + 1
-    except arff.ArffException as problem:
-        raise DataFileError(path, getattr(problem, "line", None), f"{problem} Wanted ARFF declarations") from None
+class _ArgumentError(ValueError):
+    """A wrong argument, not a fault of the file."""
 
 
-def _label_mask(path: Path, header: dict, labels: int | str | Path | None) -> np.ndarray:
-    names = [name for name, _ in header["attributes"]]
+class _Lines:
+    """The lines of a file, remembering the latest and its number.
+
+    Integer attributes are declared REAL, for liac-arff cuts the decimals off their values without a word.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.stream = stream
+        self.number = 0
+        self.text = ""
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self.stream:
+            self.number += 1
+            self.text = line.strip()
+            if self.text[:10].upper() == "@ATTRIBUTE":
+                line = re.sub(r"\sinteger\s*$", " REAL", line, flags=re.IGNORECASE)
+                # liac-arff knows one blank after the keyword, and no tab.
+                line = re.sub(r"^\s*@attribute\s+", "@ATTRIBUTE ", line, flags=re.IGNORECASE)
+            yield line
+
+
+def _is_sparse(path: Path) -> bool:
+    """Whether the first row is a sparse one."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    in_data = False
+    with opener(path, "rt", encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            text = str(line).strip()
+            if in_data and text and not text.startswith("%"):
+                return text.startswith("{")
+            in_data = in_data or text.upper().startswith("@DATA")
+    return False
+
+
+def _label_mask(path: Path, document: dict[str, Any], labels: int | str | Path | None) -> np.ndarray:
+    names = [name for name, _ in document["attributes"]]
     if labels is None:
-        option = re.search(r"-C\s+(-?\d+)", header["relation"])
+        option = re.search(r"-C\s+(-?\d+)", document["relation"])
         if option is None:
             raise DataFileError(path, None, "no '-C number' in the relation, wanted labels= as a number or an XML file")
         labels = int(option[1])
     mask = np.zeros(len(names), bool)
     if isinstance(labels, int):
         if not 0 < abs(labels) <= len(names):
-            raise ValueError(f"labels={labels}, wanted 1..{len(names)} or -{len(names)}..-1 ({path.name})")
+            raise _ArgumentError(f"labels={labels}, wanted 1..{len(names)} or -{len(names)}..-1 ({path.name})")
         mask[slice(None, labels) if labels > 0 else slice(labels, None)] = True
         return mask
     wanted = read_mulan_labels(labels)
@@ -125,121 +153,85 @@ def _label_mask(path: Path, header: dict, labels: int | str | Path | None) -> np
     return mask
 
 
-class _Columns:
-    """Collects the entries of rows under the columns of X and Y."""
+class _Table:
+    """Collects rows of attribute values as the entries of X and Y."""
 
     def __init__(self, path: Path, attributes: list[tuple[str, str | list[str]]], is_label: np.ndarray) -> None:
         self.path = path
         self.attributes = attributes
         self.is_label = is_label
-        self.rows, self.columns, self.values = [], [], []  # type: list[np.ndarray], list[np.ndarray], list[np.ndarray]
+        n = len(attributes)
+        self.column = np.zeros(n, np.int64)  # first column in X or Y
+        self.one_hot = np.zeros(n, bool)
+        self.numbers: dict[int, np.ndarray] = {}  # of a nominal attribute's values, where they are numbers
         self.feature_names: list[str] = []
-        self.label_names = [name for (name, _), label in zip(attributes, is_label, strict=True) if label]
-        # First column of each attribute; X's columns are counted from 0, Y's from 0 too.
-        self.first = np.zeros(len(attributes), np.int64)
-        self.named = np.zeros(len(attributes), bool)  # nominal, its values no numbers
-        self.odd_zero = np.zeros(len(attributes), bool)  # nominal, and what a sparse row leaves out is not 0
-        n_labels = 0
+        self.label_names: list[str] = []
         for i, (name, kind) in enumerate(attributes):
-            nominal = isinstance(kind, list)
-            numbers = [_as_number(value) for value in kind] if nominal else []
-            self.named[i] = None in numbers
-            self.odd_zero[i] = nominal and not self.named[i] and numbers[0] != 0.0
-            if is_label[i]:
-                self.first[i] = n_labels
-                n_labels += 1
-                if self.named[i] or not set(numbers) <= {0.0, 1.0}:
-                    raise DataFileError(path, None, f"label {name!r} with the values {kind}, wanted 0 and 1")
-            elif kind == "STRING":
-                raise DataFileError(path, None, f"attribute {name!r} is a string, wanted numbers or nominal values")
-            else:
-                self.first[i] = len(self.feature_names)
-                self.feature_names += [f"{name}={v}" for v in kind[1:]] if self.named[i] else [name]
-        self.n_rows = 0
+            self._declare(i, name, kind)
+        # Nominal attributes whose first value, which a sparse row may leave out, is not 0.
+        self.never_left_out = [i for i, numbers in self.numbers.items() if numbers[0] != 0]
+        self.recoded = [i for i, numbers in self.numbers.items() if (numbers != np.arange(numbers.size)).any()]
+        self.parts: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def add(self, number: int, text: str) -> None:
-        sparse_row = text.startswith("{")
-        plain = (_PLAIN_SPARSE if sparse_row else _PLAIN).fullmatch(text) is not None
-        try:
-            indices, raw = self._split(text, sparse_row, plain)
-        except (ValueError, arff.ArffException) as problem:
-            raise DataFileError(self.path, number, f"{text[:60]!r}: {problem}; wanted an ARFF row") from None
-        n = len(self.attributes)
-        if not sparse_row and len(raw) != n:
-            raise DataFileError(self.path, number, f"{len(raw)} values, wanted {n} (one for each attribute)")
-        if indices.size and (indices.min() < 0 or indices.max() >= n):
-            raise DataFileError(self.path, number, f"attribute index {indices.max()}, wanted 0..{n - 1}")
-        if np.unique(indices).size < indices.size:
-            raise DataFileError(self.path, number, "an attribute index twice, wanted each once")
-        if sparse_row and self.odd_zero.any():
-            left_out = np.setdiff1d(np.flatnonzero(self.odd_zero), indices)
-            if left_out.size:
-                name = self.attributes[left_out[0]][0]
-                raise DataFileError(
-                    self.path, number, f"no value for {name!r}, whose first nominal value is not 0; wanted it written out"
-                )
-        values = self._numbers(number, indices, raw)
-        kept = np.flatnonzero(values)
-        self.rows.append(np.full(kept.size, self.n_rows))
-        self.columns.append(indices[kept])
-        self.values.append(values[kept])
-        self.n_rows += 1
+    def _declare(self, i: int, name: str, kind: str | list[str]) -> None:
+        if kind == "STRING":
+            raise DataFileError(self.path, None, f"attribute {name!r} is a string, wanted numeric or nominal ones")
+        values = None if isinstance(kind, str) else [_as_number(value) for value in kind]
+        if values is not None and None not in values:
+            self.numbers[i] = np.array(values, np.float64)
+        self.one_hot[i] = values is not None and None in values
+        names = self.label_names if self.is_label[i] else self.feature_names
+        self.column[i] = len(names)
+        if self.is_label[i] and values is not None and not set(values) <= {0.0, 1.0}:
+            raise DataFileError(self.path, None, f"label {name!r} with the values {kind}, wanted 0 and 1")
+        names.extend([f"{name}={value}" for value in kind[1:]] if self.one_hot[i] else [name])
 
-    @staticmethod
-    def _split(text: str, sparse_row: bool, plain: bool) -> tuple[np.ndarray, list[str]]:
-        """(attribute indices, values as text) of a row."""
-        if not plain:
-            parsed = next(_parse_with_library(text))
-            pairs = parsed if isinstance(parsed, dict) else dict(enumerate(parsed))
-            return np.fromiter(pairs, np.int64, len(pairs)), list(pairs.values())
-        if not sparse_row:
-            values = text.split(",")
-            return np.arange(len(values)), values
-        fields = [entry.split() for entry in text[1:-1].split(",") if not entry.isspace() and entry]
-        if any(len(entry) != 2 for entry in fields):
-            raise ValueError("an entry that is not 'index value'")
-        return np.array([int(entry[0]) for entry in fields], np.int64), [entry[1] for entry in fields]
-
-    def _numbers(self, number: int, indices: np.ndarray, raw: list[str]) -> np.ndarray:
-        """Values as float32; a nominal value that is no number becomes its place in the declaration."""
-        if self.named.any():
-            raw = [self._place(number, i, text) if self.named[i] else text for i, text in zip(indices, raw, strict=True)]
-        try:
-            with np.errstate(over="ignore"):
-                values = np.array(raw, np.float64).astype(np.float32)
-        except (ValueError, TypeError):
-            bad = next(text for text in raw if text is None or _as_number(text) is None)
-            raise DataFileError(self.path, number, f"value {'?' if bad is None else bad!r}, wanted a number") from None
+    def add(self, line: int, text: str, row: list[Any] | dict[int, Any]) -> None:
+        sparse_row = isinstance(row, dict)
+        given = list(row.values()) if isinstance(row, dict) else row
+        if None in given:
+            raise DataFileError(self.path, line, "a missing value, wanted a number for every attribute")
+        indices = np.fromiter(row, np.int64, len(row)) if sparse_row else np.arange(len(given))
+        values = np.array(given, np.float64)
+        if sparse_row:
+            if "'" not in text and '"' not in text and text.count(",") + 1 > max(1, len(given)):
+                raise DataFileError(self.path, line, "an attribute index twice, wanted each once")
+            left_out = set(self.never_left_out).difference(row)
+            if left_out:
+                name, kind = self.attributes[min(left_out)]
+                raise DataFileError(self.path, line, f"no value for {name!r}, wanted one: {kind[0]!r} is not 0")
+        place = {attribute: at for at, attribute in enumerate(indices)} if sparse_row else None
+        for i in self.recoded:
+            at = i if place is None else place.get(i)
+            if at is not None:
+                values[at] = self.numbers[i][int(values[at])]
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float32)
         if not np.isfinite(values).all():
-            bad_value = raw[int(np.flatnonzero(~np.isfinite(values))[0])]
-            raise DataFileError(self.path, number, f"value {bad_value!r}, wanted a finite 32-bit float")
+            wrong = given[int(np.flatnonzero(~np.isfinite(values))[0])]
+            raise DataFileError(self.path, line, f"value {wrong}, wanted a finite 32-bit float")
         labels = values[self.is_label[indices]]
-        wrong = (labels != 0) & (labels != 1)
-        if wrong.any():
-            raise DataFileError(self.path, number, f"label value {labels[wrong][0]:g}, wanted 0 or 1")
-        return values
-
-    def _place(self, number: int, attribute: int, text: str) -> str:
-        name, values = self.attributes[attribute]
-        if text not in values:
-            raise DataFileError(self.path, number, f"value {text!r} of {name!r}, wanted one of {values}")
-        return str(list(values).index(text))
+        if ((labels != 0) & (labels != 1)).any():
+            wrong = labels[(labels != 0) & (labels != 1)][0]
+            raise DataFileError(self.path, line, f"label value {wrong:g}, wanted 0 or 1")
+        stored = np.flatnonzero(values)
+        self.parts.append((indices[stored], values[stored]))
 
     def finish(self) -> ArffData:
-        rows, columns, values = (
-            np.concatenate(parts) if parts else np.empty(0, np.int64)
-            for parts in (self.rows, self.columns, self.values)
-        )
-        labels = self.is_label[columns]
-        named = self.named[columns]
-        target = self.first[columns] + np.where(named, values.astype(np.int64) - 1, 0)
-        values = np.where(named, 1.0, values).astype(np.float32)
-        x_shape, y_shape = (self.n_rows, len(self.feature_names)), (self.n_rows, len(self.label_names))
-        X = csr_array(coo_array((values[~labels], (rows[~labels], target[~labels])), shape=x_shape))
-        Y = csr_array(coo_array((values[labels], (rows[labels], target[labels])), shape=y_shape))
-        X.sort_indices()
-        Y.sort_indices()
-        return ArffData(X, Y, self.feature_names, self.label_names)
+        indices = np.concatenate([part[0] for part in self.parts] or [np.empty(0, np.int64)])
+        values = np.concatenate([part[1] for part in self.parts] or [np.empty(0, np.float32)])
+        rows = np.repeat(np.arange(len(self.parts)), [len(part[0]) for part in self.parts])
+        one_hot = self.one_hot[indices]
+        # The code of a named value is its place in the declaration, and the first has no column.
+        columns = self.column[indices] + np.where(one_hot, values.astype(np.int64) - 1, 0)
+        values[one_hot] = 1.0
+        label = self.is_label[indices]
+        matrices = []
+        for chosen, names in ((~label, self.feature_names), (label, self.label_names)):
+            entries = (values[chosen], (rows[chosen], columns[chosen]))
+            matrices.append(csr_array(entries, shape=(len(self.parts), len(names))))
+            matrices[-1].sum_duplicates()  # of which there are none: sorts
+        return ArffData(matrices[0], matrices[1], self.feature_names, self.label_names)
 
 
 def _as_number(text: str) -> float | None:
@@ -247,18 +239,3 @@ def _as_number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _parse_with_library(text: str) -> Iterator[dict[int, str] | list[str]]:
-    """A row with quotes or names, through liac-arff, every attribute taken as text."""
-    # The library exposes rows only through a whole document: declare as many text attributes as the row may need.
-    count = text.count(",") + 1
-    if text.startswith("{"):
-        count = max((int(i) for i in re.findall(r"(?:[{,])\s*(\d+)\s", text)), default=0) + 1
-    attributes = "\n".join(f"@ATTRIBUTE a{i} STRING" for i in range(count))
-    kind = arff.LOD if text.startswith("{") else arff.DENSE
-    yield from _rows(f"@RELATION r\n{attributes}\n@DATA\n{text}\n", kind)
-
-
-def _rows(document: str, kind: int) -> Iterator[dict[int, str] | list[str]]:
-    yield from arff.loads(document, return_type=kind)["data"]

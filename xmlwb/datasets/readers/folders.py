@@ -172,15 +172,20 @@ def _arff(files: dict[str, Path], split: int) -> FolderData | None:
 
 def _pair(layout: str, files: dict[str, Path], train: Part, test: Part) -> FolderData:
     """A train and a test part that lie in files of their own and must have the same columns."""
-    for what, a, b in (("features", train.X, test.X), ("labels", train.Y, test.Y)):
-        if a is not None and b is not None and a.shape[1] != b.shape[1]:
-            folder = next(iter(files.values())).parent
-            raise ValueError(f"{folder.name}: {b.shape[1]} {what} in the test part, {a.shape[1]} in training")
-    for name, part in (("train", train), ("test", test)):
-        if part.X is not None and part.X.shape[0] != part.Y.shape[0]:
-            folder = next(iter(files.values())).parent
-            raise ValueError(f"{folder.name}: {part.X.shape[0]} rows of features, {part.Y.shape[0]} of labels in {name}")
     assert train.X is not None
+    assert test.X is not None
+    folder = next(iter(files.values())).parent
+    for what, a, b in (("features", train.X, test.X), ("labels", train.Y, test.Y)):
+        if a.shape[1] != b.shape[1]:
+            raise DataFileError(
+                folder, None, f"{b.shape[1]} {what} in the test part, wanted {a.shape[1]} as in training"
+            )
+    for name, part in (("training", train), ("test", test)):
+        rows, wanted = part.Y.shape[0], part.X.shape[0]  # type: ignore[union-attr]
+        if rows != wanted:
+            raise DataFileError(
+                folder, None, f"{rows} rows of labels in the {name} part, wanted {wanted} as of features"
+            )
     return FolderData(
         layout,
         train,
@@ -249,8 +254,8 @@ def _vocabulary(
         texts.append("; ".join([fact.get("label", name), *fact.get("alt_labels", [])]))
         parents.append(tuple(facts[p]["label"] if p in facts else p for p in fact.get("parents", [])))
     unknown = sum(key not in facts for key in ids)
-    notes = (f"{unknown} labels stand in no entry of {concepts.name}: no parents, the name as text.",) if unknown else ()
-    return (ids, names), texts, parents, notes
+    note = f"{unknown} labels stand in no entry of {concepts.name}: no parents, the name as text."
+    return (ids, names), texts, parents, (note,) if unknown else ()
 
 
 _READERS: tuple[Callable[[dict[str, Path], int], FolderData | None], ...] = (

@@ -4,6 +4,9 @@ Both work on a piece of the file that ends at a line's end, so that neither the 
 instance is ever held whole. Separate from `repository` because importing numba takes longer than most reads.
 """
 
+# mypy: allow-untyped-defs, allow-untyped-decorators
+# numba infers the types: arrays of uint8, int32 or int64, float32.
+
 from __future__ import annotations
 
 import numpy as np
@@ -37,7 +40,7 @@ STATE_SIZE = 6
 
 
 @njit(cache=True, nogil=True)
-def count_separators(buffer):  # type: ignore[no-untyped-def]
+def count_separators(buffer):
     """Newlines, commas and colons in a uint8 array: upper bounds for rows, labels and features."""
     newlines = commas = colons = 0
     for c in buffer:
@@ -48,12 +51,12 @@ def count_separators(buffer):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _is_space(c):  # type: ignore[no-untyped-def]
+def _is_space(c):
     return c == _BLANK or c == _NEWLINE or c == _RETURN or c == _TAB
 
 
 @njit(cache=True, nogil=True)
-def _integer(buffer, i):  # type: ignore[no-untyped-def]
+def _integer(buffer, i):
     """Unsigned integer at i: (value, index after it); the index stays i where there is no digit."""
     value = 0
     end = buffer.size
@@ -65,7 +68,7 @@ def _integer(buffer, i):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _number(buffer, i):  # type: ignore[no-untyped-def]
+def _number(buffer, i):
     """Decimal number at i: (value, index after it); index -1 where the text is not a finite number."""
     end = buffer.size
     negative = False
@@ -122,7 +125,7 @@ def _number(buffer, i):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _close_labels(indices, first, last, merge):  # type: ignore[no-untyped-def]
+def _close_labels(indices, first, last, merge):
     """Sort a row's labels in place. Returns (end of the row, duplicate or -1)."""
     ordered = True
     for j in range(first + 1, last):
@@ -144,7 +147,7 @@ def _close_labels(indices, first, last, merge):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _close_features(indices, data, first, last, merge):  # type: ignore[no-untyped-def]
+def _close_features(indices, data, first, last, merge):
     """Sort a row's features by index in place. Returns (end of the row, duplicate or -1)."""
     ordered = True
     for j in range(first + 1, last):
@@ -172,7 +175,7 @@ def _close_features(indices, data, first, last, merge):  # type: ignore[no-untyp
 @njit(cache=True, nogil=True)
 def fill_rows(
     buffer, labelled, merge, n_rows, n_features, n_labels, state, x_indptr, x_indices, x_data, y_indptr, y_indices
-):  # type: ignore[no-untyped-def]
+):
     """Parse whole lines of `buffer` into the arrays, from where `state` says; stop at the first problem.
 
     On a problem `state` holds its code, the token's position in the buffer and the number that was found.
