@@ -27,14 +27,14 @@ def load(name: str, *, root: str | Path | None = None, split: int | None = None,
     Parameters
     ----------
     name : str
-        One of :func:`available`, in any case: a bundled set (``debtags``, ``debdeps``), ``synthetic``, or a
-        standard set of the Repository, such as ``bibtex``, whose files must be on disk.
+        One of :func:`available`, case and punctuation do not matter: a bundled set (``debtags``, ``debdeps``),
+        ``synthetic``, or a standard set of the Repository, such as ``bibtex``, whose files must be on disk.
     root : path, optional
         Standard sets only: the folder that holds the files (default: ``$XMLWB_DATA``, then the cache folder).
     split : int, optional
         Standard sets only: which of the set's given splits, where it has several.
     **options
-        Bundled sets: ``features``, an unfitted :class:`TextFeatures` for other settings than the default.
+        Sets with texts: ``text_features``, an unfitted :class:`TextFeatures` for other settings than the default.
         ``synthetic``: the parameters of ``make_synthetic``.
 
     Raises
@@ -42,16 +42,17 @@ def load(name: str, *, root: str | Path | None = None, split: int | None = None,
     ValueError
         For a name that is not known; the error lists those near it.
     """
-    key = name.lower()
+    from .registry import normal_name, set_info
+
+    key = normal_name(name)
     if key not in BUNDLED and key != "synthetic":
-        names = available()
-        if key not in names:
-            near = difflib.get_close_matches(key, names, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"wanted one of {', '.join(names)}"
-            raise ValueError(f"name: no data set is called {name!r}; {hint}")
+        try:
+            info = set_info(name)
+        except ValueError:
+            raise ValueError(f"name: no data set is called {name!r}; {_near(name)}") from None
         from .standard import load_standard
 
-        return load_standard(key, root=root, split=split, **options)
+        return load_standard(info.key, root=root, split=split, **options)
     if root is not None or split is not None:
         raise ValueError(f"root, split: {key} takes neither, it needs no files and has one split")
     if key in BUNDLED:
@@ -59,3 +60,9 @@ def load(name: str, *, root: str | Path | None = None, split: int | None = None,
     from .synthetic import make_synthetic
 
     return make_synthetic(**options)
+
+
+def _near(name: str) -> str:
+    names = available()
+    near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"wanted one of {', '.join(names)}"

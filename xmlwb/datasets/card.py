@@ -43,10 +43,10 @@ class Card:
         Y_train: csr_array,
         Y_valid: csr_array | None,
         Y_test: csr_array,
-        n_unlabelled: int = 0,
+        n_unlabelled: int | None = None,
     ) -> Card:
         """The same card with the figures of these arrays; the count of unlabelled documents is kept if not given."""
-        if not n_unlabelled:
+        if n_unlabelled is None:
             n_unlabelled = int(self.figures.get("quality", {}).get("unlabelled documents kept aside", 0))
         return replace(self, figures=compute_figures(X_train, Y_train, Y_valid, Y_test, n_unlabelled))
 
@@ -116,7 +116,7 @@ def compute_figures(
     splits = [Y_train, Y_test] if Y_valid is None else [Y_train, Y_valid, Y_test]
     per_label = np.bincount(Y_train.indices, minlength=L)
     per_test = np.bincount(Y_test.indices, minlength=L)
-    per_any = sum(np.bincount(Y.indices, minlength=L) for Y in splits)
+    per_any = np.sum([np.bincount(Y.indices, minlength=L) for Y in splits], axis=0)
     per_document = np.diff(Y_train.indptr)
     per_features = np.diff(X_train.indptr)
     mass = max(1, int(per_label.sum()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -148,7 +148,7 @@ class Dataset:
             raise ValueError(f"fraction: wanted a share of {n} rows that leaves both parts some, found {fraction}")
         order = np.random.default_rng(random_state).permutation(n)
         valid, train = np.sort(order[:n_valid]), np.sort(order[n_valid:])
-        changed = {}
+        changed: dict[str, Any] = {}
         for field in ("X", "Y", "texts", "ids"):
             whole = getattr(self, f"{field}_train")
             for split, rows in (("train", train), ("valid", valid)):

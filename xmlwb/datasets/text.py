@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, sparray, spmatrix
 
 from .cache import read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-TOKEN = r"(?u)\b[^\W_][\w+#]*"  # a letter or digit first, then also + and #, so that "c", "c++" and "c#" are terms
+TOKEN = r"[^\W_][\w+#]*"  # a letter or digit first, then also + and #, so that "c", "c++" and "c#" are terms
 
 
 @dataclass(frozen=True)
@@ -197,10 +197,10 @@ def checked_texts(texts: Iterable[str]) -> list[str]:
     return texts
 
 
-def _canonical(X: object) -> csr_array:
-    X = csr_array(X, dtype=np.float32)
-    X.sort_indices()
-    return X
+def _canonical(X: sparray | spmatrix) -> csr_array:
+    rows = csr_array(X, dtype=np.float32)
+    rows.sort_indices()
+    return rows
 
 
 def _as_bytes(text: str) -> np.ndarray:
