@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
 from lab_page import LabPage, chromium_path, launch_chromium
 from lab_server import serve_lab
 from playwright.sync_api import Browser, Page
+from trial_notebooks import write_notebook
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
 
 
 @pytest.fixture(scope="session")
@@ -41,17 +48,15 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def open_cells(page: Page, lab_server: str, lab_folder: Path) -> Callable[..., LabPage]:
+def open_cells(page: Page, lab_server: str, lab_folder: Path) -> Iterator[Callable[..., LabPage]]:
     """Write code cells into a notebook and open it: ``open_cells("name", [cell, cell])``."""
+    opened: list[LabPage] = []
 
     def open_them(name: str, cells: list[str]) -> LabPage:
         write_notebook(lab_folder / f"{name}.ipynb", cells)
-        return LabPage.open(page, lab_server, f"{name}.ipynb")
+        opened.append(LabPage.open(page, lab_server, f"{name}.ipynb"))
+        return opened[-1]
 
-    return open_them
-
-
-def write_notebook(path: Path, cells: list[str]) -> None:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, path)
+    yield open_them
+    for lab in opened:
+        lab.shut_down()

@@ -89,6 +89,14 @@ class NotebookPage:
         """What plotly has drawn: name, x and y of each trace."""
         return self.figure(number).evaluate(_DRAWN)
 
+    def await_trace(self, condition: str) -> None:
+        """Wait until a trace of some figure fulfils a condition on ``trace.x`` and ``trace.y``, in JavaScript."""
+        self.page.wait_for_function(
+            "() => [...document.querySelectorAll('.xmlwb-figure')].some((div) =>"
+            f" (div._fullData ?? []).some((trace) => {condition}))",
+            timeout=WAIT_MS,
+        )
+
     def await_text(self, text: str) -> Locator:
         """Wait until the page shows this text."""
         found = self.page.get_by_text(text).first
@@ -122,6 +130,16 @@ class LabPage(NotebookPage):
         """Run all cells and wait for them."""
         self.start_all()
         self.await_end(timeout_ms)
+
+    def save_and_reload(self) -> None:
+        """Save the notebook and load the page again, as a reader does who comes back to a running kernel."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        self.page.reload()
+        self.page.wait_for_function(_NOTEBOOK_READY, timeout=WAIT_MS)
+
+    def shut_down(self) -> None:
+        """End the notebook's kernel."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
     def execute(self, command: str) -> None:
         """Execute one of JupyterLab's commands, such as ``notebook:run-cell``."""

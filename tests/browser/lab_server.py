@@ -50,6 +50,10 @@ def _free_port() -> int:
 @contextmanager
 def _process(arguments: list[str], answers_at: str, state: Path) -> Iterator[subprocess.Popen[bytes]]:
     state.mkdir(parents=True, exist_ok=True)
+    # Without this, a question about news covers a corner of each page.
+    quiet = state / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    quiet.parent.mkdir(parents=True, exist_ok=True)
+    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     log = state / "server.log"
     environment = {
         **os.environ,

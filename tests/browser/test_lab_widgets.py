@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
-from lab_page import WAIT_MS, LabPage
+from lab_page import LabPage
 from playwright.sync_api import expect
+from trial_notebooks import FIT, PANEL, SLIDER
 
-HERE = Path(__file__).parent
-
-SLIDER = [
-    """
-import plotly.graph_objects as go
-from xmlwb.widgets import slider_figure
-
-def line(slope=1.0, points=5):
-    figure = go.Figure(go.Scatter(y=[slope * x for x in range(points)]))
-    return figure.update_layout(title="A line", xaxis_title="x", yaxis_title="y")
-""",
-    'live = slider_figure(line, slope=(-2.0, 2.0, 0.1), points=(2, 20), units={"slope": "y per x"}); live',
-]
-
-FIT = [
-    f"""
-import sys
-sys.path.insert(0, {str(HERE)!r})
-from scipy.sparse import eye_array
-from trial_model import Sleeper
-from xmlwb.widgets import LiveFit
-
-X = eye_array(10, format="csr", dtype="float32")
-""",
-    "live = LiveFit(Sleeper(steps=600, seconds=0.1), X, X, start=True); live",
-]
+OpenCells = Callable[..., LabPage]
 
 
-def test_figure_follows_the_slider_and_keeps_the_zoom(open_cells: Callable[..., LabPage], tmp_path: Path) -> None:
+def test_figure_follows_the_slider_and_keeps_the_zoom(open_cells: OpenCells, tmp_path: Path) -> None:
     lab = open_cells("slider", SLIDER)
     lab.run_all()
     assert lab.traces()[0]["y"] == [0, 1, 2, 3, 4]
@@ -45,25 +22,65 @@ def test_figure_follows_the_slider_and_keeps_the_zoom(open_cells: Callable[..., 
 
     lab.move_slider("slope", 5)
 
-    lab.page.wait_for_function(
-        "(div) => Math.abs(div._fullData[0].y[4] - 6) < 1e-9", arg=figure.element_handle(), timeout=WAIT_MS
-    )
+    lab.await_trace("Math.abs(trace.y[4] - 6) < 1e-9")
     assert figure.evaluate("(div) => div._fullLayout.xaxis.range.map(Math.round)") == [1, 3]
     lab.screenshot(tmp_path / "slider.png")
 
 
-def test_stop_ends_the_fit_while_the_next_cell_waits_for_it(open_cells: Callable[..., LabPage], tmp_path: Path) -> None:
+def test_sliders_live_on_after_the_page_is_reloaded(open_cells: OpenCells) -> None:
+    lab = open_cells("reload", SLIDER)
+    lab.run_all()
+    lab.move_slider("slope", 5)
+    lab.await_trace("Math.abs(trace.y[4] - 6) < 1e-9")
+    lab.save_and_reload()
+    lab.move_slider("slope", -5)
+    lab.await_trace("Math.abs(trace.y[4] - 4) < 1e-9")
+
+
+def test_stop_ends_the_fit_while_the_next_cell_waits_for_it(open_cells: OpenCells, tmp_path: Path) -> None:
     lab = open_cells(
-        "stop-waiting", [*FIT, "live.wait(100).state", "print('labels', live.model.predict_topk(X, k=600).nnz // 10)"]
+        "stop-waiting",
+        [*FIT, "live.wait(100).state", "print('labels', live.model.predict_topk(X, k=600).nnz // X.shape[0])"],
     )
     lab.start_all()
-    lab.await_text("running:")
-    lab.page.wait_for_function("() => document.querySelector('.xmlwb-figure')?._fullData?.[0]?.y.length > 3")
+    lab.await_trace("trace.y.length > 3")
     before = len(lab.traces()[0]["y"])
+    lab.await_trace(f"trace.y.length > {before}")  # the curve grows under the reader's eyes
     lab.screenshot(tmp_path / "running.png")
-    lab.page.wait_for_function("(n) => document.querySelector('.xmlwb-figure')._fullData[0].y.length > n", arg=before)
+
+    lab.button("Stop").click()
+
+    status = lab.await_text("stopped after")
+    lab.await_end()
+    found = re.search(r"stopped after (\d+) of 600 blocks of labels, .* the model is usable", status.inner_text())
+    assert found is not None, status.inner_text()
+    expect(lab.page.get_by_text("'stopped'")).to_be_visible()
+    expect(lab.page.get_by_text(f"labels {found[1]}", exact=True)).to_be_visible()
+    expect(lab.button("Stop")).to_be_disabled()
+    assert len(lab.traces()[0]["y"]) == int(found[1])
+    lab.screenshot(tmp_path / "stopped.png")
+
+
+def test_stop_and_start_again_with_nothing_else_running(open_cells: OpenCells) -> None:
+    lab = open_cells("stop-idle", FIT)
+    lab.run_all()
+    lab.await_trace("trace.y.length > 3")
     lab.button("Stop").click()
     lab.await_text("stopped after")
-    lab.await_end()
-    expect(lab.page.get_by_text("'stopped'")).to_be_visible()
-    lab.screenshot(tmp_path / "stopped.png")
+    lab.button("Start again").click()
+    lab.await_text("running:")
+    lab.button("Stop").click()
+    lab.await_text("stopped after")
+
+
+def test_a_panel_sets_up_the_model_that_is_trained(open_cells: OpenCells, tmp_path: Path) -> None:
+    lab = open_cells("panel", [*PANEL, "f'it has {live.model.threshold:.3g}'"])
+    lab.run_all()
+    lab.await_text("it has 0.1")
+    lab.await_text("A fit needs about")
+    lab.move_slider("threshold", -3)
+    lab.button("Start").click()
+    lab.await_text("finished")
+    lab.screenshot(tmp_path / "panel.png")
+    lab.execute("notebook:run-cell")  # the last one, which running all has left selected
+    lab.await_text("it has 0.0708")

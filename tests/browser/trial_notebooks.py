@@ -1,0 +1,59 @@
+"""Small notebooks for the browser tests, as lists of code cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+
+_HERE = Path(__file__).parent
+
+SLIDER = [
+    """\
+import plotly.graph_objects as go
+from xmlwb.widgets import slider_figure
+
+def line(slope=1.0, points=5):
+    figure = go.Figure(go.Scatter(y=[slope * x for x in range(points)]))
+    return figure.update_layout(title="A line", xaxis_title="x", yaxis_title="y")""",
+    """\
+live = slider_figure(line, slope=(-2.0, 2.0, 0.1), points=(2, 20), units={"slope": "y per x"})
+live""",
+]
+
+# A minute of training, so that there is always a middle to stop it in.
+FIT = [
+    f"""\
+import sys
+sys.path.insert(0, {str(_HERE)!r})
+from scipy.sparse import eye_array
+from trial_model import Sleeper
+from xmlwb.widgets import LiveFit, parameter_panel
+
+X = eye_array(10, format="csr", dtype="float32")
+live = LiveFit(Sleeper(steps=600, seconds=0.1), X, X, start=True)
+live""",
+]
+
+PANEL = [
+    """\
+import numpy as np
+from scipy.sparse import random_array
+from xmlwb.models import OneVsAll
+from xmlwb.widgets import LiveFit, parameter_panel
+
+rng = np.random.default_rng(0)
+X = random_array((2000, 500), density=0.02, format="csr", dtype=np.float32, rng=rng)
+Y = random_array((2000, 300), density=0.02, format="csr", dtype=np.float32, rng=rng)
+Y.data[:] = 1
+panel = parameter_panel(OneVsAll, data=(X, Y))
+panel""",
+    "live = LiveFit(panel.model, X, Y, eval_set=(X, Y)); live",
+]
+
+
+def write_notebook(path: Path, cells: list[str]) -> None:
+    """Write code cells as a notebook for the interpreter that runs the tests."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, path)
