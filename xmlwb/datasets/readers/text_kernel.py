@@ -52,7 +52,7 @@ def count_separators(buffer):
 
 @njit(cache=True, nogil=True, inline="always")
 def _is_space(c):
-    return c == _BLANK or c == _NEWLINE or c == _RETURN or c == _TAB
+    return c in (_BLANK, _NEWLINE, _RETURN, _TAB)
 
 
 @njit(cache=True, nogil=True)
