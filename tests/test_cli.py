@@ -139,7 +139,7 @@ def test_lab_opens_the_first_chapter_with_further_arguments(run, monkeypatch, tm
     assert code == 3
     (command,) = called
     assert command[:3] == [sys.executable, "-m", "jupyterlab"]
-    assert str(tmp_path / "notebooks" / cli.FIRST_CHAPTER) in command
+    assert f"--LabApp.default_url=/lab/tree/notebooks/{cli.FIRST_CHAPTER}" in command
     assert "--no-browser" in command
     assert f"--ServerApp.root_dir={tmp_path}" in command
 

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0] if __doc__ else None)
 data_app = typer.Typer(no_args_is_help=True, help="List, describe and download data sets.")
 app.add_typer(data_app, name="data")
-console = Console()
+# A pipe or a log file has no width of its own; 80 columns would break the table.
+console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120)
 
+_WIDE_TABLE = 110
 FIRST_CHAPTER = "00-tour.ipynb"
 Root = Annotated[
     Path | None, typer.Option(help="Folder that holds a standard set's files (default: $XMLWB_DATA, then the cache).")
@@ -135,9 +137,15 @@ def lab(
     first = folder / FIRST_CHAPTER
     if not first.is_file():
         raise FileNotFoundError(f"{first} not found; run this inside a clone of the repository, or pass --notebooks")
-    command = [sys.executable, "-m", "jupyterlab", str(first.resolve()), *context.args]
-    # The clone is the root, so that the chapters' links to other files work.
-    command.append(f"--ServerApp.root_dir={folder.resolve().parent}")
+    # The clone is the root, so that the chapters' links to other files work. No news, no search for updates: offline.
+    options = {
+        "ServerApp.root_dir": folder.resolve().parent,
+        "LabApp.default_url": f"/lab/tree/{folder.resolve().name}/{FIRST_CHAPTER}",
+        "LabApp.news_url": None,
+        "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+    }
+    command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())]
+    command += context.args
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         console.print("You are root: JupyterLab is started with --allow-root.", style="yellow")
         command.append("--allow-root")
@@ -204,15 +212,18 @@ def _say_memory(dataset: Dataset, models: dict[str, Any]) -> None:
 def _print_result(result: Comparison) -> None:
     from xmlwb.comparison import COSTS
 
-    table = Table(title=f"{result.dataset.name}, quality in per cent", header_style="bold", title_justify="left")
-    table.box = None
-    table.add_column("model", no_wrap=True)
-    for column in result.table.columns:
-        table.add_column(column, justify="right", overflow="fold")
-    for model, row in result.table.iterrows():
-        quality = [f"{100 * row[metric]:.2f}" for metric in result.metrics]
-        table.add_row(str(model), *quality, *(_figure(row[cost]) for cost in COSTS))
-    console.print(table, width=None if console.is_terminal else 120)
+    whole = [*result.metrics, *COSTS]
+    title: str | None = f"{result.dataset.name}, quality in per cent"
+    for columns in [whole] if console.width >= _WIDE_TABLE else [result.metrics, list(COSTS)]:
+        table = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 1))
+        table.add_column("model", no_wrap=True)
+        for column in columns:
+            table.add_column(column, justify="right")
+        for model, row in result.table.iterrows():
+            cells = (f"{100 * row[c]:.2f}" if c in result.metrics else _figure(row[c]) for c in columns)
+            table.add_row(str(model), *cells)
+        console.print(table)
+        title = None
 
 
 def _published(info: Any) -> str:
