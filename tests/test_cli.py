@@ -12,7 +12,7 @@ import pytest
 from xmlwb import cli
 from xmlwb.catalogue import DataSetRow
 from xmlwb.model_choice import chosen_models
-from xmlwb.models import METHODS, KNN, OneVsAll
+from xmlwb.models import KNN, METHODS, OneVsAll
 
 
 @pytest.fixture

@@ -71,7 +71,12 @@ def test_the_floor_check_sees_an_import_from_above(tmp_path, monkeypatch):
     monkeypatch.setattr(f"{__name__}.PACKAGE", tmp_path)
     (tmp_path / "models").mkdir()
     module = tmp_path / "models" / "m.py"
-    for text in ("import xmlwb.plots.theme", "from xmlwb import plots", "from xmlwb.plots import x", "from ..plots import x"):
+    for text in (
+        "import xmlwb.plots.theme",
+        "from xmlwb import plots",
+        "from xmlwb.plots import x",
+        "from ..plots import x",
+    ):
         module.write_text(text)
         assert list(imported_rooms(module)) == ["plots"], text
     module.write_text("from . import base\nfrom .base import x")
@@ -88,7 +93,9 @@ def test_modules_are_short_and_well_named():
 def test_nothing_executes_on_loading():
     for module in MODULES:
         text = module.read_text(encoding="utf-8")
-        assert not re.search(r"^\s*(import|from) (pickle|dill|cloudpickle|marshal|shelve)\b", text, re.MULTILINE), module
+        assert not re.search(r"^\s*(import|from) (pickle|dill|cloudpickle|marshal|shelve)\b", text, re.MULTILINE), (
+            module
+        )
         assert not re.search(r"\b(joblib\.(load|dump)|torch\.load|allow_pickle=True)\b", text), module
         calls = [node.func for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
         assert not [f for f in calls if isinstance(f, ast.Name) and f.id in ("eval", "exec")], module
@@ -150,6 +157,9 @@ def test_every_dependency_is_pinned():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower().replace("_", "-")
-    wanted = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    wanted = [
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ]
     names = {re.match(r"[\w-]+", line)[0].lower() for line in wanted} - {"xmlwb"}  # type: ignore[index]
     assert not {name for name in names if f"\n{name}==" not in pins}

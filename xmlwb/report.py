@@ -72,7 +72,6 @@ def comparison_page(comparison: Comparison) -> str:
         _plot(cost_figure(comparison.table)),
         "<h2>Head and tail</h2>",
         *map(_plot, tails),
-        "<h2>The data</h2>",
         MarkdownIt("js-default").render(dataset.card.to_markdown()),
         "<h2>Made with</h2>",
         "<dl>",
@@ -91,7 +90,7 @@ def interval_figure(intervals: pd.DataFrame) -> go.Figure:
         As in `Comparison.intervals`.
     """
     families = list(dict.fromkeys(metric.split("@")[0] for metric in intervals["metric"]))
-    figure = make_subplots(1, len(families), shared_yaxes=True, subplot_titles=families, horizontal_spacing=0.04)
+    figure = make_subplots(1, len(families), subplot_titles=families, horizontal_spacing=0.1)
     models = list(dict.fromkeys(intervals["model"]))
     for column, family in enumerate(families, start=1):
         for number, model in enumerate(models):
@@ -102,18 +101,19 @@ def interval_figure(intervals: pd.DataFrame) -> go.Figure:
                 error_x={
                     "array": 100 * (rows["high"] - rows["value"]),
                     "arrayminus": 100 * (rows["value"] - rows["low"]),
+                    "thickness": 2,
                 },
                 name=model,
                 legendgroup=model,
                 showlegend=column == 1,
                 mode="markers",
-                marker={"size": 10, "color": _colour(number)},
+                marker={"size": 7, "color": _colour(number)},
                 hovertemplate="%{y} %{x:.2f} %<extra>" + html.escape(model) + "</extra>",
             )
             figure.add_trace(trace, row=1, col=column)
-        figure.update_yaxes(matches=None, showticklabels=True, autorange="reversed", row=1, col=column)
+        figure.update_yaxes(autorange="reversed", row=1, col=column)
         figure.update_xaxes(title_text="per cent", row=1, col=column)
-    return figure.update_layout(height=380, legend={"orientation": "h", "y": -0.25})
+    return figure.update_layout(height=360, margin={"t": 40}, legend={"orientation": "h", "y": -0.25})
 
 
 def cost_figure(table: pd.DataFrame) -> go.Figure:
@@ -135,8 +135,8 @@ def cost_figure(table: pd.DataFrame) -> go.Figure:
             showlegend=False,
         )
     figure.update_xaxes(title_text="training time, seconds (log scale)", type="log")
-    figure.update_yaxes(title_text=f"{metric}, per cent", rangemode="tozero")
-    return figure.update_layout(height=460)
+    figure.update_yaxes(title_text=f"{metric}, per cent", range=[0, 110 * table[metric].max() + 5])
+    return figure.update_layout(height=420, margin={"t": 20})
 
 
 def _colour(number: int) -> str:
@@ -156,7 +156,7 @@ def _results_table(comparison: Comparison) -> str:
             if column in comparison.metrics:
                 low, high = bounds.loc[(model, column), ["low", "high"]]
                 best = ' class="best"' if value == table[column].max() else ""
-                shown = f"{100 * value:.2f}<small>{100 * low:.1f} to {100 * high:.1f}</small>"
+                shown = f"{100 * value:.2f}<small>{100 * low:.1f}\u2013{100 * high:.1f}</small>"
             else:
                 best, shown = "", f"{value:,.3g}" if value < 100 else f"{value:,.0f}"
             cells.append(f'<td data-value="{value:.9g}"{best}>{shown}</td>')
