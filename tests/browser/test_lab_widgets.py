@@ -82,5 +82,5 @@ def test_a_panel_sets_up_the_model_that_is_trained(open_cells: OpenCells, tmp_pa
     lab.button("Start").click()
     lab.await_text("finished")
     lab.screenshot(tmp_path / "panel.png")
-    lab.execute("notebook:run-cell")  # the last one, which running all has left selected
+    lab.run_last_cell()
     lab.await_text("it has 0.0708")

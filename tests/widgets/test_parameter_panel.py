@@ -9,6 +9,7 @@ from scipy import sparse
 
 from xmlwb.models import METHODS, OneVsAll
 from xmlwb.widgets import parameter_panel
+from xmlwb.widgets.controls import _Menu
 from xmlwb.widgets.signature import read_parameters
 
 
@@ -65,13 +66,13 @@ def test_each_kind_gets_its_control() -> None:
         "C": ipywidgets.FloatLogSlider,
         "n_trees": ipywidgets.BoundedIntText,
         "beam": ipywidgets.BoundedIntText,
-        "search": ipywidgets.Dropdown,
-        "loss": ipywidgets.Dropdown,
+        "search": _Menu,
+        "loss": _Menu,
         "drop": ipywidgets.FloatSlider,
         "shift": ipywidgets.FloatText,
         "metric": ipywidgets.Text,
         "balance": ipywidgets.Checkbox,
-        "n_jobs": ipywidgets.Dropdown,
+        "n_jobs": _Menu,
         "random_state": ipywidgets.BoundedIntText,
     }
     assert (10.0 ** controls["C"].min, 10.0 ** controls["C"].max) == pytest.approx((1e-3, 1e3))
@@ -92,6 +93,14 @@ def test_controls_reach_the_model() -> None:
     model = panel.model()
     assert (model.n_trees, model.beam, model.search, model.n_jobs) == (5, 7, "hnsw", -1)
     assert panel.model() is not model
+
+
+def test_none_is_a_choice_like_any_other() -> None:
+    menu = parameter_panel(Model).controls["n_jobs"]
+    assert (menu.value, menu.label) == (None, "1 (default)")
+    menu.value = -1
+    menu.label = "1 (default)"
+    assert (menu.value, menu.label) == (None, "1 (default)")
 
 
 def test_help_is_read_from_the_docstring() -> None:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets as widgets
+import traitlets
 
-_STYLE = {"description_width": "initial"}
+#: Labels as wide as their text.
+STYLE = {"description_width": "initial"}
 
 
 def control(
@@ -46,7 +48,7 @@ def control(
     if isinstance(spec, widgets.Widget):
         return spec
     text = f"{label} ({unit})" if unit else label
-    common: dict[str, Any] = {"description": text, "tooltip": tooltip or text, "style": _STYLE}
+    common: dict[str, Any] = {"description": text, "tooltip": tooltip or text, "style": STYLE}
     if isinstance(spec, bool):
         return widgets.Checkbox(value=spec if value is None else bool(value), indent=False, **common)
     if isinstance(spec, Mapping | list):
@@ -58,6 +60,15 @@ def control(
         f"control {label!r} is {spec!r}; wanted (low, high), (low, high, step), a list or dict of choices, a bool, "
         "or a widget"
     )
+
+
+class _Menu(widgets.Dropdown):
+    """A menu in which None is a choice like any other; ipywidgets takes it for "nothing is chosen"."""
+
+    @traitlets.observe("value")
+    def _propagate_value(self, change: Any) -> None:
+        values = [value for _, value in self.options]
+        self.index = values.index(change.new) if change.new in values else None
 
 
 def _is_number(value: Any) -> bool:
@@ -73,7 +84,7 @@ def _menu(options: list[Any], value: Any, label: str, common: dict[str, Any]) ->
         value = values[0]
     if value not in values:
         raise ValueError(f"control {label!r} starts at {value!r}; wanted one of {values}")
-    return widgets.Dropdown(options=labelled, value=value, layout={"width": "auto"}, **common)
+    return _Menu(options=labelled, index=values.index(value), layout={"width": "auto"}, **common)
 
 
 def _slider(spec: tuple[float, ...], value: Any, label: str, log: bool, common: dict[str, Any]) -> widgets.ValueWidget:

@@ -20,6 +20,7 @@ State = Literal["ready", "running", "stopping", "stopped", "finished", "failed"]
 _REDRAW_SECONDS = 0.2
 # Drawing may take this share of the training time at most; a curve of thousands of points is redrawn less often.
 _REDRAW_SHARE = 0.1
+_BAR_STYLES = {"finished": "success", "stopped": "warning", "failed": "danger"}
 
 
 class LiveFit(widgets.VBox):
@@ -256,6 +257,7 @@ class LiveFit(widgets.VBox):
             self._bar.max, self._bar.value = self.events[-1].total, self.events[-1].step
         else:
             self._bar.value = 0
+        self._bar.bar_style = _BAR_STYLES.get(self.state, "")
         self._status.value = error_line(self.error) if self.error is not None else plain_line(self.status)
 
     def _say_memory(self) -> None:

@@ -9,12 +9,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from xmlwb.widgets.controls import control
+from xmlwb.widgets.controls import STYLE, control
 from xmlwb.widgets.memory import memory_note
 from xmlwb.widgets.messages import error_line, plain_line, warning_line
 from xmlwb.widgets.signature import Parameter, read_parameters
 
-_STYLE = {"description_width": "initial"}
 _LARGEST_SEED = 2**32 - 1
 
 
@@ -46,6 +45,8 @@ class ParameterPanel(widgets.VBox):
                 continue
             self.controls[name] = built
             rows += [built, widgets.HTML(_help(parameter.help))]
+        for built in self.controls.values():  # sliders and fields begin on one line
+            built.style.description_width = f"{max(map(len, self.controls)) * 0.6:.1f}em"
         grid = widgets.GridBox(
             rows, layout={"grid_template_columns": "minmax(260px, 440px) minmax(200px, 1fr)", "grid_gap": "2px 16px"}
         )
@@ -127,7 +128,7 @@ def _build(parameter: Parameter, spec: Any) -> widgets.ValueWidget | None:
     if parameter.choices:
         options = [*parameter.choices, *([None] if parameter.optional and None not in parameter.choices else [])]
         return control(options, label=name, value=spec, tooltip=tip)
-    common: dict[str, Any] = {"description": name, "tooltip": tip, "style": _STYLE}
+    common: dict[str, Any] = {"description": name, "tooltip": tip, "style": STYLE}
     if name == "random_state" and isinstance(spec, int):
         return widgets.BoundedIntText(value=spec, min=0, max=_LARGEST_SEED, **common)
     if isinstance(spec, bool):
@@ -163,4 +164,4 @@ def _cores(present: int | None) -> dict[str, int | None]:
 
 
 def _help(text: str) -> str:
-    return f'<span style="line-height: 1.4">{escape(text)}</span>'
+    return f'<div style="line-height: 1.4; padding-top: 5px">{escape(text)}</div>'
