@@ -18,11 +18,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
 
-from xmlwb.datasets import Dataset, TextFeatures, load
+from xmlwb.datasets import Card, Dataset, TextFeatures, load
 from xmlwb.datasets.debian import NAME_MARK, Packages, missing_groups, read_packages, tag_text
 
-SCRIPT = Path(__file__).resolve().parents[2] / "data" / "build_debian.py"
+DATA = Path(__file__).resolve().parents[2] / "data"
 
 PACKAGES = """\
 Package: zoo
@@ -94,19 +95,19 @@ Description-en: small editor
 """
 
 
-def _script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_debian", SCRIPT)
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DATA / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["build_debian"] = module
+    sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    return _script()
+    return _script("build_debian")
 
 
 @pytest.fixture
@@ -370,6 +371,24 @@ def test_cards_say_what_a_random_split_flatters(debtags, debdeps):
         assert "measure_split.py" in card
         assert re.search(r"cosine above 0.9 \| [\d.]+% by source package \(as shipped\), [\d.]+% at random", card)
         assert "515e692f2c4121c6" in card
+
+
+def test_measure_of_a_split_counts_near_documents_and_keeps_sizes():
+    measure = _script("measure_split")
+    words = ["red green blue", "cat dog cow", "one two three", "red green blue", "north south", "cat dog eel"]
+    features = TextFeatures(min_df=1)
+    X = features.fit_transform(words[:3])
+    Y = csr_array(np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 1]])
+    split = Dataset(
+        name="tiny", X_train=X, Y_train=Y[:3], X_valid=X[[0]], Y_valid=Y[[3]], X_test=features.transform(words[3:]),
+        Y_test=Y[3:], label_names=list("abc"), feature_names=features.feature_names, propensity_ab=(0.55, 1.5),
+        card=Card("tiny", "", "", ""), texts_train=words[:3], texts_valid=words[:1], texts_test=words[3:],
+    )  # fmt: skip
+    shipped = measure.Parts(split.X_train, split.Y_train, split.X_test, split.Y_test)
+    assert measure.share_near(shipped) == pytest.approx(1 / 3)  # the fourth text is the first one again
+    parts = measure.random_parts(split, 0)
+    assert (parts.X_train.shape[0], parts.X_test.shape[0]) == (3, 3)
+    assert not set(parts.Y_test.indices) - {0, 1, 2}
 
 
 def test_missing_groups_counts_children_without_their_group(packages):

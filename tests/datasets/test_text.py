@@ -82,7 +82,7 @@ def test_bad_texts():
 def test_bad_files(tmp_path):
     path = tmp_path / "f.npz"
     path.write_bytes(b"no archive")
-    with pytest.raises(ValueError, match=r"f\.npz"):
+    with pytest.raises(ValueError, match=r"f\.npz: wanted an npz file of plain arrays"):
         TextFeatures.load(path)
     write_arrays(path, {"a": np.zeros(2)})
     with pytest.raises(ValueError, match="another kind of npz file"):
@@ -96,7 +96,7 @@ def test_no_pickle_is_written_or_read(tmp_path):
         write_arrays(tmp_path / "a.npz", {"a": np.array([{}], dtype=object)})
     assert not list(tmp_path.iterdir())
     np.savez(tmp_path / "b.npz", a=np.array([{}], dtype=object))
-    with pytest.raises(ValueError, match=r"b\.npz|allow_pickle"):
+    with pytest.raises(ValueError, match=r"b\.npz: wanted an npz file of plain arrays"):
         read_arrays(tmp_path / "b.npz")
 
 

@@ -55,7 +55,7 @@ def read_arrays(path: Path) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
-    except (zipfile.BadZipFile, EOFError, KeyError, TypeError, AttributeError) as error:
+    except (zipfile.BadZipFile, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: wanted an npz file of plain arrays, found a damaged one ({error})") from error
 
 

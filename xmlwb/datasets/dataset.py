@@ -143,8 +143,8 @@ class Dataset:
         if self.X_valid is not None:
             raise ValueError(f"{self.name} has {self.X_valid.shape[0]} validation documents already")
         n = self.n_train
-        n_valid = round(n * fraction)
-        if not (0 < fraction < 1 and 0 < n_valid < n):
+        n_valid = round(n * fraction) if 0 < fraction < 1 else 0
+        if not 0 < n_valid < n:
             raise ValueError(f"fraction: wanted a share of {n} rows that leaves both parts some, found {fraction}")
         order = np.random.default_rng(random_state).permutation(n)
         valid, train = np.sort(order[:n_valid]), np.sort(order[n_valid:])
