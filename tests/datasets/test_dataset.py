@@ -16,6 +16,10 @@ def _sparse(rows: list[list[float]]) -> csr_array:
     return csr_array(np.array(rows, dtype=np.float32))
 
 
+def _twice() -> csr_array:
+    return csr_array((np.ones(2, dtype=np.float32), [0, 0], [0, 2]), shape=(1, 2))
+
+
 @pytest.fixture
 def small() -> Dataset:
     Y = _sparse([[1, 0], [0, 1], [1, 1], [0, 0]])
@@ -59,13 +63,19 @@ def test_documents_are_readable(small):
         ({"X_train": csc_array((4, 3))}, TypeError, "X_train: wanted a scipy.sparse.csr_array, found csc_array"),
         ({"X_test": csr_array((1, 4))}, ValueError, "X_test: wanted 3 columns.*found 4"),
         ({"Y_test": csr_array((1, 3))}, ValueError, "Y_test: wanted 2 columns.*found 3"),
-        ({"Y_train": csr_array((5, 2))}, ValueError, "Y_train: wanted 4 rows.*found 5"),
+        ({"Y_train": csr_array((5, 2), dtype=np.float32)}, ValueError, "Y_train: wanted 4 rows.*found 5"),
         ({"Y_test": _sparse([[2, 0]])}, ValueError, "Y_test: wanted zeros and ones, found 2"),
-        ({"X_valid": csr_array((1, 3))}, ValueError, "X_valid, Y_valid: wanted both or neither"),
+        ({"X_valid": csr_array((1, 3), dtype=np.float32)}, ValueError, "X_valid, Y_valid: wanted both or neither"),
+        ({"X_test": csr_array((1, 3), dtype=np.float64)}, TypeError, "X_test: wanted float32, found float64"),
+        ({"Y_test": _twice()}, ValueError, "Y_test: wanted sorted rows without duplicates"),
         ({"texts_train": ["a"]}, ValueError, "texts_train: wanted 4 items"),
         ({"label_texts": ["a"]}, ValueError, "label_texts: wanted 2 items"),
         ({"label_parents": [("a",)]}, ValueError, "label_parents: wanted 2 items"),
-        ({"X_unlabelled": csr_array((2, 3)), "texts_unlabelled": ["a"]}, ValueError, "texts_unlabelled: wanted 2"),
+        (
+            {"X_unlabelled": csr_array((2, 3), dtype=np.float32), "texts_unlabelled": ["a"]},
+            ValueError,
+            "texts_unlabelled: wanted 2",
+        ),
         ({"propensity_ab": (0.0, 1.5)}, ValueError, "propensity_ab: wanted two positive"),
     ],
 )

@@ -171,6 +171,10 @@ def _check_matrix(field: str, matrix: object, width: int, names: str) -> None:
         raise TypeError(f"{field}: wanted a scipy.sparse.csr_array, found {type(matrix).__name__}")
     if matrix.shape[1] != width:
         raise ValueError(f"{field}: wanted {width} columns, one for each of the {names}, found {matrix.shape[1]}")
+    if matrix.dtype != np.float32:
+        raise TypeError(f"{field}: wanted float32, found {matrix.dtype}")
+    if not matrix.has_canonical_format:
+        raise ValueError(f"{field}: wanted sorted rows without duplicates; {field}.sum_duplicates() makes them so")
 
 
 def _check_length(field: str, items: list | None, wanted: int, why: str) -> None:
