@@ -10,9 +10,10 @@ from pathlib import Path
 
 from scipy.sparse import csr_array
 
-from .cache import Arrays, cache_dir, cached_arrays, digest
+from .cache import Arrays, cached_arrays, digest
 from .card import Card
 from .dataset import Dataset
+from .fetch import fetched_dir
 from .readers.folders import LAYOUTS_WANTED, FolderData, Part, read_folder
 from .registry import REPOSITORY_HOME, SetInfo, normal_name, set_info
 from .text import TextFeatures
@@ -23,11 +24,6 @@ _DEPTH = 2  # archives nest their files in one or two folders
 
 class SetNotFoundError(FileNotFoundError):
     """The files of a standard set were not found; the message says where they were looked for and how to get them."""
-
-
-def fetched_dir(info: SetInfo) -> Path:
-    """Where `fetch` puts a set's files: a folder named after its key under the cache folder."""
-    return cache_dir() / "datasets" / info.key
 
 
 def load_standard(
