@@ -50,6 +50,8 @@ class Comparison:
         One row a model and metric: ``model, metric, value, low, high``, a 95 % bootstrap interval over instances.
     predictions : dict of str to csr_array, shape (n_test, L)
         The test set's best k labels from each model.
+    k : int
+        Labels predicted an instance.
     about : dict of str to str
         Versions, machine, date, parameters, seed: what another would need to run it again.
     """
@@ -58,6 +60,7 @@ class Comparison:
     table: pd.DataFrame
     intervals: pd.DataFrame
     predictions: dict[str, sparse.csr_array]
+    k: int
     about: dict[str, str] = field(default_factory=dict)
 
     def to_parquet(self, path: str | os.PathLike) -> None:
@@ -152,7 +155,7 @@ def compare(
         predictions[name] = S
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
     facts = _circumstances() | {f"model {name}": _describe(model) for name, model in models.items()}
-    return Comparison(dataset, table, pd.DataFrame(intervals), predictions, facts | dict(about or {}))
+    return Comparison(dataset, table, pd.DataFrame(intervals), predictions, k, facts | dict(about or {}))
 
 
 def memory_needs(dataset: Dataset, models: Mapping[str, Any]) -> dict[str, int]:

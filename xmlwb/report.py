@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from xmlwb.plots import tail_figures
+from xmlwb.plots.theme import model_styles
 from xmlwb.tails import tail_views
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ process and its children during fit and predict, sampled, with Python and the da
 def comparison_page(comparison: Comparison) -> str:
     """The page, as HTML text of about 5 MB (plotly.js)."""
     dataset = comparison.dataset
-    tails = tail_figures(tail_views(dataset.Y_train, dataset.Y_test, comparison.predictions))
+    tails = tail_figures(tail_views(dataset.Y_train, dataset.Y_test, comparison.predictions, k=comparison.k))
     body = [
         f"<h1>{len(comparison.table)} models on {html.escape(dataset.name)}</h1>",
         f"<p>{dataset.n_train:,} training and {dataset.X_test.shape[0]:,} test instances, "
@@ -91,9 +92,9 @@ def interval_figure(intervals: pd.DataFrame) -> go.Figure:
     """
     families = list(dict.fromkeys(metric.split("@")[0] for metric in intervals["metric"]))
     figure = make_subplots(1, len(families), subplot_titles=families, horizontal_spacing=0.1)
-    models = list(dict.fromkeys(intervals["model"]))
+    styles = model_styles(dict.fromkeys(intervals["model"]))
     for column, family in enumerate(families, start=1):
-        for number, model in enumerate(models):
+        for model, style in styles.items():
             rows = intervals[(intervals["model"] == model) & intervals["metric"].str.startswith(f"{family}@")]
             trace = go.Scatter(
                 x=100 * rows["value"],
@@ -107,7 +108,7 @@ def interval_figure(intervals: pd.DataFrame) -> go.Figure:
                 legendgroup=model,
                 showlegend=column == 1,
                 mode="markers",
-                marker={"size": 7, "color": _colour(number)},
+                marker={"size": 7, "color": style.colour, "symbol": style.symbol},
                 hovertemplate="%{y} %{x:.2f} %<extra>" + html.escape(model) + "</extra>",
             )
             figure.add_trace(trace, row=1, col=column)
@@ -121,7 +122,7 @@ def cost_figure(table: pd.DataFrame) -> go.Figure:
     metric = table.columns[0]
     sizes = table["model MB"].clip(lower=1e-3)
     figure = go.Figure()
-    for number, model in enumerate(table.index):
+    for model, style in model_styles(table.index).items():
         row = table.loc[model]
         figure.add_scatter(
             x=[row["train s"]],
@@ -129,7 +130,7 @@ def cost_figure(table: pd.DataFrame) -> go.Figure:
             mode="markers+text",
             text=[model],
             textposition="top center",
-            marker={"size": float(10 + 40 * (sizes[model] / sizes.max()) ** 0.5), "color": _colour(number)},
+            marker={"size": float(10 + 40 * (sizes[model] / sizes.max()) ** 0.5), "color": style.colour},
             hovertemplate=f"{html.escape(str(model))}<br>%{{x:.3g}} s, {metric} %{{y:.2f}} %, "
             f"{row['model MB']:.3g} MB<extra></extra>",
             showlegend=False,
@@ -137,12 +138,6 @@ def cost_figure(table: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title_text="training time, seconds (log scale)", type="log")
     figure.update_yaxes(title_text=f"{metric}, per cent", range=[0, 110 * table[metric].max() + 5])
     return figure.update_layout(height=420, margin={"t": 20})
-
-
-def _colour(number: int) -> str:
-    from xmlwb.plots.theme import PALETTE
-
-    return PALETTE[number % len(PALETTE)]
 
 
 def _results_table(comparison: Comparison) -> str:
