@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
+import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,8 +145,6 @@ def test_contributing_fits_on_a_page():
 
 
 def test_conda_and_pip_ask_for_the_same():
-    import tomllib
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *extras["hnsw"], *extras["lab"], *extras["dev"]]
@@ -152,9 +154,18 @@ def test_conda_and_pip_ask_for_the_same():
     assert not set(wanted) - offered
 
 
-def test_every_dependency_is_pinned():
-    import tomllib
+def test_the_wheel_holds_the_data_and_every_module(tmp_path):
+    pytest.importorskip("hatchling")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"xmlwb/{path}" for path in relative(MODULES)} <= held
+    assert "xmlwb/datasets/bundled/debian.parquet" in held
+    assert wheel.stat().st_size < 25e6
 
+
+def test_every_dependency_is_pinned():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower().replace("_", "-")
     wanted = [
