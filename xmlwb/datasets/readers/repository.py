@@ -174,13 +174,14 @@ def _read(path: Path, *, labelled: bool, duplicates: Duplicates) -> tuple[csr_ar
     state = np.zeros(kernel.STATE_SIZE, np.int64)
     arrays = (x_indptr, x_indices, x_data, y_indptr, y_indices)
     merge = duplicates == "merge"
+    line = 2  # of the piece's beginning
     with _open_bytes(path) as stream:
         _header(path, stream, labelled)
         for piece in _whole_lines(stream):
-            line = int(state[kernel.ROW]) + 2  # of the piece's beginning: every row is one line
             kernel.fill_rows(piece, labelled, merge, n_rows, n_features, n_labels, state, *arrays)
             if state[kernel.PROBLEM]:
                 _complain(path, line, piece, state, (n_rows, n_features, n_labels))
+            line += kernel.count_separators(piece)[0]
     if state[kernel.ROW] != n_rows:
         raise DataFileError(path, None, f"the file changed while it was read; {state[kernel.ROW]} rows were left")
     x_count, y_count = int(state[kernel.X_COUNT]), int(state[kernel.Y_COUNT])
