@@ -62,6 +62,15 @@ class NotebookPage:
         self.page = page
         page.set_default_timeout(WAIT_MS)
 
+    def move_any_slider(self) -> None:
+        """Move the first slider that drives a figure, by a few steps to the side where there is room."""
+        handle = self.page.locator(".xmlwb-slider-figure .noUi-handle").first
+        handle.scroll_into_view_if_needed()
+        at, high = (float(handle.get_attribute(f"aria-value{end}") or 0) for end in ("now", "max"))
+        handle.focus()
+        for _ in range(3):
+            handle.press("ArrowLeft" if at >= high else "ArrowRight")
+
     def button(self, text: str) -> Locator:
         """An ipywidgets button by the text on it."""
         return self.page.locator("button.jupyter-button", has_text=text)
@@ -79,15 +88,15 @@ class NotebookPage:
         for _ in range(abs(steps)):
             handle.press("ArrowRight" if steps > 0 else "ArrowLeft")
 
-    def figure(self, number: int = 0) -> Locator:
-        """The live figure with this number on the page, once it is drawn."""
-        figure = self.page.locator(".xmlwb-figure[data-drawn]").nth(number)
+    def figure(self, within: str = "") -> Locator:
+        """The first live figure, or the first within a CSS selector, once it is drawn."""
+        figure = self.page.locator(f"{within} .xmlwb-figure[data-drawn]").first
         expect(figure.locator("svg.main-svg").first).to_be_visible(timeout=WAIT_MS)
         return figure
 
-    def traces(self, number: int = 0) -> list[dict[str, Any]]:
-        """What plotly has drawn: name, x and y of each trace."""
-        return self.figure(number).evaluate(_DRAWN)
+    def traces(self, within: str = "") -> list[dict[str, Any]]:
+        """What plotly has drawn in that figure: name, x and y of each trace."""
+        return self.figure(within).evaluate(_DRAWN)
 
     def await_trace(self, condition: str) -> None:
         """Wait until a trace of some figure fulfils a condition on ``trace.x`` and ``trace.y``, in JavaScript."""
@@ -148,6 +157,40 @@ class LabPage(NotebookPage):
           content.activeCellIndex = content.widgets.length - 1;
           return window.jupyterapp.commands.execute('notebook:run-cell');
         }""")
+
+    def hide_sidebar(self) -> None:
+        """Leave the whole width to the notebook."""
+        self.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+
+    def scroll_to(self, text: str | None) -> None:
+        """Bring the first cell with this text, or the notebook's beginning, to the top of the view.
+
+        Raises
+        ------
+        ValueError
+            If no cell holds the text.
+        """
+        found = self.page.evaluate(
+            """async (text) => {
+              const { content } = window.jupyterapp.shell.currentWidget;
+              const place = text === null ? 0
+                : content.widgets.findIndex((cell) => cell.model.sharedModel.getSource().includes(text));
+              if (place < 0) return false;
+              content.activeCellIndex = place;
+              await content.scrollToItem(place, 'start');
+              content.widgets[place].node.scrollIntoView({ block: 'start' });
+              return true;
+            }""",
+            text,
+        )
+        if not found:
+            raise ValueError(f"no cell holds the text {text!r}")
+
+    def await_drawings(self) -> None:
+        """Wait until the live figures in view are drawn."""
+        self.page.wait_for_function(
+            "() => [...document.querySelectorAll('.xmlwb-figure')].every((div) => div.dataset.drawn)", timeout=WAIT_MS
+        )
 
     def screenshot(self, path: Path) -> None:
         self.page.screenshot(path=path)

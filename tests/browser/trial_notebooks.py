@@ -17,8 +17,8 @@ def line(slope=1.0, points=5):
     figure = go.Figure(go.Scatter(y=[slope * x for x in range(points)]))
     return figure.update_layout(title="A line", xaxis_title="x", yaxis_title="y")""",
     """\
-live = slider_figure(line, slope=(-2.0, 2.0, 0.1), points=(2, 20), units={"slope": "y per x"})
-live""",
+drawing = slider_figure(line, slope=(-2.0, 2.0, 0.1), points=(2, 20), units={"slope": "y per x"})
+drawing""",
 ]
 
 # A minute of training, so that there is always a middle to stop it in.

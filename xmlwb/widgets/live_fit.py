@@ -55,6 +55,8 @@ class LiveFit(widgets.VBox):
         "stopping" from the press of Stop until the current step is over.
     error : Exception or None
         What ended a failed fit.
+    callback : callable or None
+        The further callback; a new one is heard from the next event on.
 
     Examples
     --------
@@ -80,7 +82,7 @@ class LiveFit(widgets.VBox):
         self._make_model: Callable[[], Any] = (lambda: model) if hasattr(model, "fit") else model
         self.model = self._make_model()
         self._data = (X, Y, eval_set)
-        self._also = callback
+        self.callback = callback
         self._title = title
         self.state: State = "ready"
         self.events: list[Event] = []
@@ -228,7 +230,7 @@ class LiveFit(widgets.VBox):
     def _on_event(self, event: Event) -> Any:
         with self._lock:
             self.events.append(event)
-        stop_early = self._also(event) if self._also is not None else None
+        stop_early = self.callback(event) if self.callback is not None else None
         now = time.perf_counter()
         if now - self._last_draw >= max(_REDRAW_SECONDS, self._draw_cost / _REDRAW_SHARE):
             with self._lock:

@@ -43,6 +43,7 @@ class SliderFigure(widgets.VBox):
             list(controls.values()), layout={"display": "flex", "flex_flow": "row wrap", "grid_gap": "4px 24px"}
         )
         super().__init__([bar, self.view, self._message])
+        self.add_class("xmlwb-slider-figure")
         for widget in controls.values():
             widget.observe(self._redraw, names="value")
         self._redraw()
