@@ -71,10 +71,11 @@ def _check(confidence: float, n_resamples: int) -> None:
         raise ValueError(f"n_resamples: found {n_resamples!r}, wanted at least 1")
 
 
-def _resampled_sums(columns: Floats, n_resamples: int, random_state: int) -> Floats:
+def resampled_sums(columns: Floats, n_resamples: int, random_state: int) -> Floats:
     """Sums of the columns (n, m) over n rows drawn with replacement, n_resamples times: (n_resamples, m).
 
-    A draw is a vector of counts that sum to n, so a block of draws is one (block, n) @ (n, m) product.
+    A draw is a vector of counts that sum to n, so a block of draws is one (block, n) @ (n, m) product. All columns
+    see the same draws: differences between columns keep their pairing.
     """
     rng = np.random.default_rng(random_state)
     n = len(columns)
@@ -88,7 +89,7 @@ def _resampled_sums(columns: Floats, n_resamples: int, random_state: int) -> Flo
     return out
 
 
-def _sign_flip_p_value(gain: Floats, n_resamples: int, random_state: int) -> float:
+def sign_flip_p_value(gain: Floats, n_resamples: int, random_state: int) -> float:
     """Two-sided p-value of sum(gain) among n_resamples random sign flips; 1 where no gain is left."""
     rng = np.random.default_rng(random_state)
     total = gain.sum()
@@ -133,7 +134,7 @@ def bootstrap_interval(
     """
     _check(confidence, n_resamples)
     columns = np.column_stack(_pair(values, "values"))
-    low, high = _bounds(_ratios(_resampled_sums(columns, n_resamples, random_state)), confidence)
+    low, high = _bounds(_ratios(resampled_sums(columns, n_resamples, random_state)), confidence)
     return Interval(float(_ratios(columns.sum(axis=0))), low, high, confidence)
 
 
@@ -182,13 +183,13 @@ def paired_test(
         raise ValueError("per_instance_b: found another `best`, wanted that of per_instance_a")
     gain = top_a - top_b
     columns = np.column_stack((gain, best_a))
-    low, high = _bounds(_ratios(_resampled_sums(columns, n_resamples, random_state)), confidence)
+    low, high = _bounds(_ratios(resampled_sums(columns, n_resamples, random_state)), confidence)
     return PairedResult(
         difference=float(_ratios(columns.sum(axis=0))),
         low=low,
         high=high,
         confidence=confidence,
-        p_value=_sign_flip_p_value(gain[gain != 0], n_resamples, random_state),
+        p_value=sign_flip_p_value(gain[gain != 0], n_resamples, random_state),
         n=len(gain),
         n_a_better=int((gain > 0).sum()),
         n_b_better=int((gain < 0).sum()),

@@ -1,0 +1,21 @@
+"""Pure functions from tables to plotly figures."""
+
+from __future__ import annotations
+
+from xmlwb.plots.tail import (
+    TailFigures,
+    coverage_figure,
+    gain_figure,
+    quality_figure,
+    rank_frequency_figure,
+    tail_figures,
+)
+
+__all__ = [
+    "TailFigures",
+    "coverage_figure",
+    "gain_figure",
+    "quality_figure",
+    "rank_frequency_figure",
+    "tail_figures",
+]

@@ -1,0 +1,212 @@
+"""The four figures of the tail lens, alike in every chapter: same quantities, units, order and scales."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from xmlwb.plots.theme import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, model_styles
+from xmlwb.tails import PowerLaw, TailViews
+
+# Points drawn of a rank-frequency curve: evenly spread on the log axis, so that a million labels stay a small figure.
+_CURVE_POINTS = 500
+_BIN_COLOURS = (BLUE, ORANGE, GREEN)
+_LEGEND_ABOVE = {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0}
+_MARGIN = {"t": 100}
+
+
+class TailFigures(NamedTuple):
+    """The four views of `tail_figures`, in the order in which the chapters show them."""
+
+    rank_frequency: go.Figure
+    quality: go.Figure
+    gain: go.Figure
+    coverage: go.Figure
+
+
+def tail_figures(views: TailViews) -> TailFigures:
+    """The four figures of the tables that `xmlwb.tails.tail_views` made."""
+    return TailFigures(
+        rank_frequency_figure(views.labels, views.power_law),
+        quality_figure(views),
+        gain_figure(views),
+        coverage_figure(views),
+    )
+
+
+def rank_frequency_figure(labels: pd.DataFrame, power_law: PowerLaw | None = None) -> go.Figure:
+    """Training positives by rank on log axes, coloured by bin, with the fitted power law over the range it covers.
+
+    Parameters
+    ----------
+    labels : DataFrame with "positives", "rank" and "bin", from `frequency_bins` or `TailViews.labels`.
+    power_law : drawn as a dashed line if given.
+    """
+    seen = labels[labels["positives"] > 0].sort_values("rank")
+    kept = np.unique(np.geomspace(1, max(1, len(seen)), _CURVE_POINTS).astype(int)) - 1
+    drawn = seen.iloc[kept[kept < len(seen)]]
+    bins = [b for b in labels["bin"].cat.categories if (seen["bin"] == b).any()]
+    figure = go.Figure()
+    for number, name in enumerate(bins):
+        inside, all_of_it = drawn[drawn["bin"] == name], seen[seen["bin"] == name]
+        figure.add_scatter(
+            x=inside["rank"],
+            y=inside["positives"],
+            mode="markers",
+            marker={
+                "size": 9,
+                "color": _BIN_COLOURS[number % 3],
+                "symbol": ("circle", "diamond", "square")[number % 3],
+            },
+            name=f"{_bin_name(name)}: {_count(len(all_of_it), 'label')}",
+            hovertemplate="rank %{x}: %{y} positives<extra></extra>",
+        )
+        if number:
+            figure.add_vline(x=float(all_of_it["rank"].iloc[0]) - 0.5, line={"color": GREY, "width": 1, "dash": "dot"})
+    fitted = ""
+    if power_law is not None:
+        x = np.unique(np.geomspace(power_law.x_min, float(seen["positives"].max()), 60).round())
+        figure.add_scatter(
+            x=power_law.rank_of(x),
+            y=x,
+            mode="lines",
+            line={"color": BLACK, "width": 3, "dash": "dash"},
+            name="fitted power law",
+            hoverinfo="skip",
+        )
+        fitted = (
+            f"frequency ~ rank<sup>-{power_law.rank_exponent:.2f}</sup> (α = {power_law.alpha:.2f}), fitted to"
+            f" the {_count(power_law.n_covered, 'label')} with at least {_count(power_law.x_min, 'positive')}"
+        )
+    figure.update_xaxes(type="log", title="rank of the label (1 = most frequent)", dtick=1)
+    figure.update_yaxes(type="log", title="training positives", dtick=1)
+    return figure.update_layout(
+        title=_title("Label frequency by rank", fitted),
+        height=480,
+        legend={"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left"},
+        margin=_MARGIN,
+    )
+
+
+def quality_figure(views: TailViews) -> go.Figure:
+    """Recall at k of each frequency bin, one dot with its interval for each model; always from 0 to 100 %."""
+    figure = _dots(views, views.quality, "recall", views.models)
+    figure.update_yaxes(title=f"recall@{views.k}, per cent", range=[-3, 103])
+    return figure.update_layout(title=_title("How much of each bin is found?", _intervals(views)))
+
+
+def gain_figure(views: TailViews) -> go.Figure:
+    """Recall at k of each bin less the baseline's, in percentage points; the axis spans at least -10 to 10."""
+    others = [m for m in views.models if m != views.baseline]
+    figure = _dots(views, views.gain, "gain", others)
+    figure.add_hline(y=0, line={"color": BLACK, "width": 2})
+    if not others:
+        figure.add_annotation(
+            text="one model only: nothing to compare", x=0.5, y=0.75, xref="paper", yref="paper", showarrow=False
+        )
+    bounds = np.abs(100 * views.gain[["low", "high", "gain"]].to_numpy(dtype=float))
+    reach = 10 * np.ceil(1.05 * np.nanmax(bounds, initial=9.0) / 10)
+    figure.update_yaxes(
+        title=f"recall@{views.k}: percentage points over {escape(views.baseline)}", range=[-reach, reach]
+    )
+    title = f"What is gained over {escape(views.baseline)}, and where?"
+    return figure.update_layout(title=_title(title, f"above 0 is better; {_intervals(views)}"))
+
+
+def coverage_figure(views: TailViews) -> go.Figure:
+    """Of each bin's labels in the test set, the shares ever right, ever predicted and never predicted, by model."""
+    kinds = {
+        "right at least once": (BLUE, BLUE, ""),
+        "predicted, never right": ("#D8EDF9", SKY, "/"),
+        "never predicted": ("#E8E8E8", GREY, ""),
+    }
+    table = views.coverage
+    labels = table.drop_duplicates("bin").set_index("bin")["labels"]
+    ticks = [f"{_bin_name(b)}<br>{_count(int(labels[b]), 'label')} in test" for b in table["bin"]]
+    figure = go.Figure()
+    for kind, (colour, lines, pattern) in kinds.items():
+        figure.add_bar(
+            x=[ticks, table["model"].map(escape)],
+            y=100 * table[kind],
+            name=kind,
+            marker={
+                "color": colour,
+                "line": {"color": GREY, "width": 1},
+                "pattern": {"shape": pattern, "fgcolor": lines, "bgcolor": colour, "size": 8, "solidity": 0.2},
+            },
+            text=[f"{100 * v:.0f}" if v >= 0.06 else "" for v in table[kind]],
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            textfont={"color": "white" if kind.startswith("right") else "black"},
+            hovertemplate="%{x}: %{y:.1f} %<extra>" + kind + "</extra>",
+        )
+    figure.update_yaxes(title="labels of the bin, per cent", range=[0, 101])
+    return figure.update_layout(
+        title=_title(
+            f"Which labels are ever among the first {views.k}?", "of each bin's labels that occur in the test set"
+        ),
+        barmode="stack",
+        bargap=0.15,
+        height=480,
+        legend={**_LEGEND_ABOVE, "traceorder": "normal"},
+        margin=_MARGIN,
+    )
+
+
+def _dots(views: TailViews, table: pd.DataFrame, value: str, models: list[str]) -> go.Figure:
+    ticks = {name: _tick(str(name), row) for name, row in views.bins.iterrows()}
+    styles = model_styles(views.models)
+    figure = go.Figure()
+    for model in models:
+        rows = table[table["model"] == model]
+        figure.add_scatter(
+            x=rows["bin"].map(ticks),
+            y=100 * rows[value],
+            error_y={
+                "array": 100 * (rows["high"] - rows[value]),
+                "arrayminus": 100 * (rows[value] - rows["low"]),
+                "thickness": 2,
+                "width": 9,
+            },
+            mode="markers",
+            cliponaxis=False,
+            marker={"size": 10, "color": styles[model].colour, "symbol": styles[model].symbol},
+            name=escape(model),
+            hovertemplate="%{x}: %{y:.1f}<extra>" + escape(model) + "</extra>",
+        )
+    figure.update_xaxes(categoryorder="array", categoryarray=list(ticks.values()), range=[-0.5, len(ticks) - 0.5])
+    return figure.update_layout(
+        scattermode="group",
+        scattergap=0.4,
+        height=480,
+        showlegend=True,
+        legend={"x": 1.02, "y": 1, "xanchor": "left"},
+        margin=_MARGIN,
+    )
+
+
+def _title(text: str, subtitle: str) -> dict[str, object]:
+    return {"text": text, "subtitle": {"text": subtitle}}
+
+
+def _tick(name: str, row: pd.Series) -> str:
+    fewest, most = int(row["fewest"]), int(row["most"])
+    span = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    return f"{_bin_name(name)}<br>{_count(int(row['labels']), 'label')}<br>of {span} positives"
+
+
+def _bin_name(name: str) -> str:
+    return f"<b>tenth {name}</b>" if name.isdigit() else f"<b>{name}</b>"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _intervals(views: TailViews) -> str:
+    return f"bars: {views.confidence:.0%} bootstrap intervals over test instances"
