@@ -41,6 +41,14 @@ def test_an_error_is_one_line_and_the_last_figure_stays() -> None:
     assert live._message.value == ""
 
 
+def test_an_error_at_the_start_is_raised() -> None:
+    def broken(slope: float = -1.0) -> go.Figure:
+        return line(slope)
+
+    with pytest.raises(ValueError, match="slope is negative"):
+        slider_figure(broken, slope=(-2.0, 2.0))
+
+
 def test_a_slow_function_waits_for_the_release() -> None:
     pause = {"seconds": 0.0}
 

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from xmlwb.widgets.controls import control
 from xmlwb.widgets.figure import LiveFigure
-from xmlwb.widgets.messages import error_line
+from xmlwb.widgets.messages import error_line, plain_line
 
 # Slower than this, a figure that follows every pixel of a drag lags behind the hand; it then waits for the release.
 _FOLLOW_SECONDS = 0.25
@@ -44,29 +44,34 @@ class SliderFigure(widgets.VBox):
         )
         super().__init__([bar, self.view, self._message])
         self.add_class("xmlwb-slider-figure")
+        self._follow = True
+        self._draw()  # a function that fails where the controls start is the author's mistake, and raises
         for widget in controls.values():
             widget.observe(self._redraw, names="value")
-        self._redraw()
 
     @property
     def values(self) -> dict[str, Any]:
         """What the controls say now, as the keyword arguments of the function."""
         return {name: widget.value for name, widget in self.controls.items()}
 
-    def _redraw(self, _change: object = None) -> None:
-        begin = time.perf_counter()
+    def _redraw(self, _change: object) -> None:
+        self._message.value = "" if self._follow else plain_line("computing ...")
         try:
-            figure = self._fn(**self.values)
-            self.view.show(figure)
+            self._draw()
         except Exception as error:  # a wrong position of a slider must not take the widget down with it
             self._message.value = error_line(error, "the figure above is the last one that could be drawn")
-            return
+        else:
+            self._message.value = ""
+
+    def _draw(self) -> None:
+        begin = time.perf_counter()
+        figure = self._fn(**self.values)
+        self.view.show(figure)
         self.figure = figure
-        self._message.value = ""
-        follow = time.perf_counter() - begin < _FOLLOW_SECONDS
+        self._follow = time.perf_counter() - begin < _FOLLOW_SECONDS
         for widget in self.controls.values():
             if widget.has_trait("continuous_update"):
-                widget.continuous_update = follow
+                widget.continuous_update = self._follow
 
 
 def slider_figure(
@@ -102,6 +107,8 @@ def slider_figure(
     ------
     ValueError
         If there is no control, or a unit, label or log names none of them.
+    Exception
+        What ``fn`` raises where the controls start; later on, an error is shown below the figure instead.
 
     Examples
     --------
