@@ -11,6 +11,7 @@ import pytest
 
 from xmlwb import cli
 from xmlwb.catalogue import DataSetRow
+from xmlwb.datasets.resuming import FetchError
 from xmlwb.model_choice import chosen_models
 from xmlwb.models import KNN, METHODS, OneVsAll
 
@@ -118,10 +119,19 @@ def test_data_info_of_a_set_that_is_not_here(run, monkeypatch, tmp_path):
 
 
 def test_data_fetch_says_where(run, monkeypatch, tmp_path):
-    monkeypatch.setattr("xmlwb.datasets.fetch.fetch", lambda name, *root: tmp_path / name)
+    monkeypatch.setattr("xmlwb.datasets.fetch.fetch", lambda name, force: tmp_path / name)
     code, out, _ = run("data", "fetch", "bibtex")
     assert code == 0
     assert "bibtex is in" in out
+
+
+def test_a_download_that_failed_says_why(run, monkeypatch):
+    def fail(name, force):
+        raise FetchError("Bibtex could not be fetched:\n  no network")
+
+    monkeypatch.setattr("xmlwb.datasets.fetch.fetch", fail)
+    code, _, err = run("data", "fetch", "bibtex")
+    assert (code, err) == (2, "xmlwb: Bibtex could not be fetched:\n  no network\n")
 
 
 def test_lab_opens_the_first_chapter_with_further_arguments(run, monkeypatch, tmp_path):

@@ -1,7 +1,7 @@
 """The command ``xmlwb``: data sets, comparisons, and the notebooks.
 
-A mistake of the user (a name, a path, a value) ends in one line on stderr and exit code 2; ``--debug`` before the
-command shows the traceback instead.
+A mistake of the user (a name, a path, a value) ends in one line on stderr and exit code 2, a download that failed in its
+reasons; ``--debug`` before the command shows the traceback instead.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (ValueError, OSError, ImportError) as error:
         if debug:
             raise
-        typer.echo(f"xmlwb: {_one_line(error)}", err=True)
+        typer.echo(f"xmlwb: {error}", err=True)
         sys.exit(2)
 
 
@@ -85,12 +85,18 @@ def data_info(name: str, root: Root = None, split: int | None = None) -> None:
 
 
 @data_app.command("fetch")
-def data_fetch(name: str, root: Root = None) -> None:
+def data_fetch(
+    name: str, force: Annotated[bool, typer.Option("--force", help="Download again although it is there.")] = False
+) -> None:
     """Download a standard set, with progress; a download that broke off is taken up again."""
     from xmlwb.datasets.fetch import fetch
+    from xmlwb.datasets.resuming import FetchError
 
-    folder = fetch(name) if root is None else fetch(name, root)
-    console.print(f"{name} is in {folder}", highlight=False)
+    try:
+        folder = fetch(name, force=force)
+    except FetchError as error:
+        raise OSError(str(error)) from error
+    console.print(f"{name} is in {folder}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -266,7 +272,3 @@ def _figure(value: float) -> str:
 
 def _size(n_bytes: float) -> str:
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -31,8 +31,10 @@ pre { background: #f5f5f5; padding: .6rem .8rem; overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; }
 th, td { padding: .3rem .5rem; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child { text-align: left; }
-#results th { cursor: pointer; vertical-align: bottom; } #results th:hover { background: #eef; }
-td small { display: block; color: #666; white-space: nowrap; } td.best { font-weight: 600; } td.best small { font-weight: 400; }
+#results th { cursor: pointer; vertical-align: bottom; }
+#results th:hover { background: #eef; }
+td small { display: block; color: #666; white-space: nowrap; }
+td.best { font-weight: 600; } td.best small { font-weight: 400; }
 dt { font-weight: 600; } dd { margin: 0 0 .4rem 1.5rem; overflow-wrap: anywhere; }
 .note { color: #555; }
 """
