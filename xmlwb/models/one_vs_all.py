@@ -34,8 +34,9 @@ class OneVsAll(XMCModel):
     threshold : float, default 0.1
         Delta: weights smaller than this are dropped. DiSMEC keeps those from 0.01 on; PECOS from 0.1.
     tol : float, default 0.1
-        When a label counts as converged (LIBLINEAR's epsilon for its dual solvers).
-    max_iter : int, default 20
+        When a label counts as converged: no projected gradient of its dual problem is larger (LIBLINEAR and PECOS:
+        epsilon = 0.1).
+    max_iter : int, default 100
         Passes over the instances for a block of 16 labels, at most.
     n_jobs : int or None, default None
         Blocks learned side by side. Threads (the solver needs no interpreter), or processes inside
@@ -95,7 +96,7 @@ class OneVsAll(XMCModel):
         C: float = 1.0,
         threshold: float = 0.1,
         tol: float = 0.1,
-        max_iter: int = 20,
+        max_iter: int = 100,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
@@ -162,7 +163,16 @@ class OneVsAll(XMCModel):
         return topk_product(X, self.coef_, k, bias=self.intercept_, n_jobs=self.n_jobs)
 
 
-def _learn_block(X, sq_norms, positives, C, tol, max_iter, threshold, seed):
+def _learn_block(
+    X: sparse.csr_array,
+    sq_norms: np.ndarray,
+    positives: list[np.ndarray],
+    C: float,
+    tol: float,
+    max_iter: int,
+    threshold: float,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
     """One block's kept weights as (features, lanes, values), its biases, and the passes it took."""
     W, bias, n_iter = solve_block(X, sq_norms, positives, C=C, tol=tol, max_iter=max_iter, seed=seed)
     W, bias = W[:, : len(positives)], bias[: len(positives)]
@@ -186,7 +196,9 @@ class _ValidationCurve:
         self._labels = np.full((self._X.shape[0], self._k), -1)
         self._scores = np.full((self._X.shape[0], self._k), -np.inf, dtype=np.float32)
 
-    def add(self, block, features, lanes, values, bias) -> None:
+    def add(
+        self, block: np.ndarray, features: np.ndarray, lanes: np.ndarray, values: np.ndarray, bias: np.ndarray
+    ) -> None:
         W = sparse.csr_array((values, (features, lanes)), shape=(self._X.shape[1], len(block)))
         scores = np.hstack([self._scores, (self._X @ W).toarray() + bias])
         labels = np.hstack([self._labels, np.broadcast_to(block, (len(scores), len(block)))])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import Tags
 
 from xmlwb.models.base import EvalSet, XMCModel
 from xmlwb.models.callbacks import Reporter
@@ -53,7 +54,7 @@ class Popular(XMCModel):
         n = X.shape[0]
         return np.tile(labels, (n, 1)), np.tile(scores.astype(np.float32), (n, 1))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = True
         return tags

@@ -136,7 +136,7 @@ def validate_k(k: Any, n_labels: int) -> int:
     """Return k as an int; ValueError unless it is a whole number in 1..L."""
     if isinstance(k, bool) or not isinstance(k, numbers.Integral):
         raise ValueError(f"k is {k!r}; wanted a whole number in 1..{n_labels}")
-    if not 1 <= k <= n_labels:
+    if not 1 <= int(k) <= n_labels:
         raise ValueError(f"k is {k}; wanted 1 <= k <= {n_labels} (the number of labels)")
     return int(k)
 
@@ -151,7 +151,7 @@ def check_number(name: str, value: Any, *, low: float, strict: bool = False, int
     """ValueError unless ``value`` is a finite number of at least (``strict``: above) ``low``."""
     kind = numbers.Integral if integer else numbers.Real
     wanted = f"a {'whole ' if integer else ''}number {'above' if strict else 'of at least'} {low:g}"
-    if isinstance(value, bool) or not isinstance(value, kind) or not np.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, kind) or not np.isfinite(float(value)):
         raise ValueError(f"{name} is {value!r}; wanted {wanted}")
     if value < low or (strict and value == low):
         raise ValueError(f"{name} is {value!r}; wanted {wanted}")

@@ -23,14 +23,14 @@ _FLOAT_ALIGNMENT = 4  # bytes; numpy promises no more for a row in the middle of
 
 
 @intrinsic
-def add_weighted_rows(typingctx, out, W, indices, data, begin, end):
+def add_weighted_rows(typingctx: Any, out: Any, W: Any, indices: Any, data: Any, begin: Any, end: Any) -> Any:
     """``out[:] += sum(data[p] * W[indices[p], :] for p in range(begin, end))``.
 
     ``out`` is float32 (16,), ``W`` float32 (d, 16), both C-contiguous; ``data`` is float32.
     """
     signature = types.void(out, W, indices, data, begin, end)
 
-    def codegen(context, builder, signature, args):
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         out, W, indices, data, begin, end = _unpack(context, builder, signature, args)
         total = cgutils.alloca_once_value(builder, _load(builder, out.data))
         with cgutils.for_range_slice(builder, begin, end, ir.Constant(begin.type, 1)) as (p, _):
@@ -44,11 +44,11 @@ def add_weighted_rows(typingctx, out, W, indices, data, begin, end):
 
 
 @intrinsic
-def add_to_rows(typingctx, W, indices, data, begin, end, delta):
+def add_to_rows(typingctx: Any, W: Any, indices: Any, data: Any, begin: Any, end: Any, delta: Any) -> Any:
     """``W[indices[p], :] += data[p] * delta[:] for p in range(begin, end)``; the inverse traffic of the above."""
     signature = types.void(W, indices, data, begin, end, delta)
 
-    def codegen(context, builder, signature, args):
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         W, indices, data, begin, end, delta = _unpack(context, builder, signature, args)
         step = _load(builder, delta.data)
         with cgutils.for_range_slice(builder, begin, end, ir.Constant(begin.type, 1)) as (p, _):

@@ -68,7 +68,19 @@ def topk_rows(S: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @njit(nogil=True, cache=True)
-def _topk_rows(X_indptr, X_indices, X_data, W_indptr, W_indices, W_data, bias, begin, end, columns, scores):
+def _topk_rows(
+    X_indptr: np.ndarray,
+    X_indices: np.ndarray,
+    X_data: np.ndarray,
+    W_indptr: np.ndarray,
+    W_indices: np.ndarray,
+    W_data: np.ndarray,
+    bias: np.ndarray,
+    begin: int,
+    end: int,
+    columns: np.ndarray,
+    scores: np.ndarray,
+) -> None:
     total = np.empty(len(bias), dtype=np.float32)
     for i in range(begin, end):
         total[:] = bias
@@ -84,7 +96,9 @@ def _topk_rows(X_indptr, X_indices, X_data, W_indptr, W_indices, W_data, bias, b
 
 
 @njit(nogil=True, cache=True)
-def _topk_stored(indptr, indices, data, columns, scores):
+def _topk_stored(
+    indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, columns: np.ndarray, scores: np.ndarray
+) -> None:
     for i in range(len(indptr) - 1):
         columns[i] = -1
         scores[i] = -np.inf
@@ -94,7 +108,7 @@ def _topk_stored(indptr, indices, data, columns, scores):
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _insert(columns, scores, column, score):
+def _insert(columns: np.ndarray, scores: np.ndarray, column: int, score: float) -> None:
     """Put a column into its place among the best so far; an equal score stays behind the earlier, lower column."""
     place = len(scores) - 1
     while place > 0 and score > scores[place - 1]:
