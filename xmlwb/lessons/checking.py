@@ -27,7 +27,8 @@ class Report:
 
     def _lines(self) -> list[tuple[str, str]]:
         v = self.verdict
-        lines = [("on", v.on), ("it returned", v.got), ("wanted", v.wanted), ("likely cause", v.cause)]
+        why = "what to do" if v.status == "unwritten" else "likely cause"
+        lines = [("on", v.on), ("it returned", v.got), ("wanted", v.wanted), (why, v.cause)]
         if not v.passed:
             lines.append(("stuck?", f'hint("{self.name}")'))
         return [(key, value) for key, value in lines if value]
@@ -52,7 +53,7 @@ class Report:
 
 def _cell(key: str, value: str) -> str:
     text = html.escape(value)
-    return text if key == "likely cause" else f"<code>{text}</code>"
+    return text if key in ("likely cause", "what to do") else f"<code>{text}</code>"
 
 
 def exercise(name: str) -> Exercise:
@@ -72,7 +73,7 @@ def exercise(name: str) -> Exercise:
     raise ValueError(f"name: found {name!r}, wanted one of {names}")
 
 
-def check(name: str, function: Function) -> Report:
+def check(name: str, function: Function, *, keep: bool = True) -> Report:
     """Try a student's function on small inputs, and say what is wrong with it if anything is.
 
     Parameters
@@ -81,6 +82,8 @@ def check(name: str, function: Function) -> Report:
         The exercise, as in ``"metrics.precision"``.
     function : callable
         The function itself, not its result.
+    keep : bool, default True
+        Whether the outcome counts as the reader's progress (not so for the solutions).
 
     Returns
     -------
@@ -93,7 +96,7 @@ def check(name: str, function: Function) -> Report:
         If there is no exercise of that name.
     """
     verdict = judge(exercise(name), function)
-    if verdict.status != "unwritten":
+    if keep and verdict.status != "unwritten":
         record("exercise", name, verdict.passed)
     return Report(name, verdict)
 

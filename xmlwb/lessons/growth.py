@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from xmlwb.datasets import Dataset
+from xmlwb.datasets import Dataset, load
 from xmlwb.datasets.registry import STANDARD
 
 
@@ -108,3 +108,17 @@ def log_fit(x: Iterable[float], y: Iterable[float]) -> LogFit:
     spread = float(((v - v.mean()) ** 2).sum())
     left = float(((v - intercept - slope * u) ** 2).sum())
     return LogFit(float(intercept), float(slope), 1 - left / spread if spread > 0 else 0.0, len(pairs))
+
+
+def sets_at_hand(names: Iterable[str]) -> list[Dataset]:
+    """Load those of the named standard sets whose files are on this machine (``XMLWB_DATA`` or the cache folder).
+
+    The others are left out; none at all gives an empty list.
+    """
+    found = []
+    for name in names:
+        try:
+            found.append(load(name))
+        except FileNotFoundError:
+            continue
+    return found
