@@ -1,6 +1,6 @@
 """The command ``xmlwb``: data sets, comparisons, and the notebooks.
 
-A mistake of the user (a name, a path, a value) ends in one line on stderr and exit code 2, a download that failed in its
+A mistake of the user (a name, a path, a value) ends in one line on stderr and exit code 2, a failed download in its
 reasons; ``--debug`` before the command shows the traceback instead.
 """
 
