@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import requests
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 14  # what has come of a block is lost when the connection breaks in it
 _TIMEOUT = (15, 60)  # seconds to connect, seconds without a byte
 
 

@@ -126,7 +126,8 @@ def read_names(path: str | Path, expected: int | None = None) -> list[str]:
     DataFileError
         Another number of lines than `expected`.
     """
-    text = _open_bytes(Path(path)).read().decode("utf-8", errors="replace")
+    with _open_bytes(Path(path)) as stream:
+        text = stream.read().decode("utf-8", errors="replace")
     names = [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
     if expected is not None and len(names) != expected:
         raise DataFileError(path, None, f"{len(names)} names, wanted {expected}")
