@@ -37,6 +37,7 @@ live""",
 
 PANEL = [
     """\
+import ipywidgets as widgets
 import numpy as np
 from scipy.sparse import random_array
 from xmlwb.models import OneVsAll
@@ -47,7 +48,9 @@ X = random_array((2000, 500), density=0.02, format="csr", dtype=np.float32, rng=
 Y = random_array((2000, 300), density=0.02, format="csr", dtype=np.float32, rng=rng)
 Y.data[:] = 1
 panel = parameter_panel(OneVsAll, data=(X, Y))
-panel""",
+heard = widgets.Label()
+panel.controls["threshold"].observe(lambda change: setattr(heard, "value", f"heard {change.new:.3g}"), "value")
+widgets.VBox([panel, heard])""",
     "live = LiveFit(panel.model, X, Y, eval_set=(X, Y)); live",
 ]
 
