@@ -109,9 +109,11 @@ def make_synthetic(
     """Draw a data set whose labels follow a power law and are the leaves of a planted tree.
 
     An instance has 1 + Poisson(`labels_per_instance` - 1) labels. The first is drawn from the power law; each further
-    one, with probability `correlation`, from the siblings of one it has, otherwise from the power law again (both by
-    their weights, so that the marginals stay as they are, but that no label is drawn twice). Its features are the
-    sum of its labels' prototypes, entries moved to a random feature with probability `noise`, divided by its length.
+    one, with probability `correlation`, from the siblings of one it has, otherwise from the power law again. Both
+    draws go by the labels' weights, so the marginals stay as they are, but for this: no label is drawn twice for one
+    instance, which makes the head somewhat flatter, the more so the larger the exponent and the correlation. The
+    features are the sum of the labels' prototypes, entries moved to a random feature with probability `noise`,
+    divided by its length.
 
     Parameters
     ----------
