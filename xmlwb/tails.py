@@ -299,6 +299,8 @@ def _share(part: Floats, whole: Floats) -> Floats:
 def _interval(draws: Floats, confidence: float) -> tuple[Floats, Floats]:
     """Percentile bounds over the first axis; a resample without any label of a bin says nothing of that bin."""
     sides = [(1 - confidence) / 2, (1 + confidence) / 2]
+    if not draws.size:  # a model alone gains nothing over another
+        return draws[0], draws[0]
     empty = np.isnan(draws).all(axis=0)
     low, high = np.nanquantile(np.where(empty, 0.0, draws), sides, axis=0)
     return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
