@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 
 class _Stop:
@@ -84,9 +84,9 @@ class Progress:
     >>> bar(Event("epoch", 1, 2, 0.1, {"loss": 0.5}))
     """
 
-    def __init__(self, **tqdm_options: object) -> None:
+    def __init__(self, **tqdm_options: Any) -> None:
         self._options = tqdm_options
-        self._bar = None
+        self._bar: Any = None
 
     def __call__(self, event: Event) -> None:
         from tqdm.auto import tqdm

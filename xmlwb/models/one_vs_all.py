@@ -140,7 +140,8 @@ class OneVsAll(XMCModel):
             )
             for number, block in enumerate(blocks)
         )  # fmt: skip
-        weights: list[tuple[np.ndarray, ...]] = []
+        nothing = np.zeros(0, dtype=np.int32)
+        weights: list[tuple[np.ndarray, ...]] = [(nothing, nothing, nothing.astype(np.float32))]
         self.intercept_ = np.full(L, -np.inf, dtype=np.float32)
         self.n_iter_ = 0
         finished = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(jobs)

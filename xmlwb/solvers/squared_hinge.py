@@ -120,7 +120,7 @@ def _descend(
             i = order[s]
             begin, end = indptr[i], indptr[i + 1]
             margin[:] = bias
-            add_weighted_rows(margin, W, indices, data, begin, end)
+            add_weighted_rows(margin, W, indices, data, begin, end)  # type: ignore[call-arg]
             inverse = np.float32(1.0) / (sq_norms[i] + np.float32(1.0) + diagonal)
             violation = np.float32(0.0)
             for t in range(LANES):

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from xmlwb.models import STOP, EarlyStopping, Event, Progress, chain
+
+
+def event(step: int, **figures: float) -> Event:
+    return Event("epoch", step, 9, 0.1 * step, figures)
+
+
+def test_early_stopping_minimises_too_and_starts_anew_at_step_one() -> None:
+    stop = EarlyStopping("loss", patience=1, mode="min", min_delta=0.05)
+    answers = [stop(event(i, loss=loss)) for i, loss in enumerate([1.0, 0.9, 0.88], start=1)]
+    assert answers == [None, None, STOP]
+    assert stop(event(1, loss=5.0)) is None
+
+
+def test_early_stopping_names_the_figures_there_are() -> None:
+    with pytest.raises(KeyError, match=r"no figure 'valid P@1'; it reports: labels"):
+        EarlyStopping()(event(1, labels=3.0))
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"), [({"mode": "up"}, "mode is 'up'"), ({"patience": 0}, "patience is 0")]
+)
+def test_early_stopping_refuses_bad_arguments(argument: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EarlyStopping(**argument)
+
+
+def test_chain_shows_every_event_to_all_and_any_can_stop() -> None:
+    seen: list[Event] = []
+    both = chain(lambda e: STOP, seen.append)
+    assert both(event(1)) is STOP
+    assert len(seen) == 1
+    assert chain(seen.append)(event(2)) is None
+
+
+def test_progress_writes_stage_and_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    bar = Progress()
+    for step in range(1, 10):
+        bar(event(step, loss=0.25))
+    written = capsys.readouterr().err
+    assert "9/9" in written
+    assert "loss=0.25" in written
