@@ -48,7 +48,7 @@ def write_one_file(folder, name="Bibtex"):
 def test_one_file_with_splits(tmp_path):
     X, Y = write_one_file(tmp_path / "bibtex")
     (tmp_path / "bibtex" / "label_names.txt").write_text("a\nb\nc\nd\n")
-    data = load_standard("bibtex", root=tmp_path)
+    data = load_standard("bibtex", root=tmp_path, unit_rows=False)
     same(data.X_train, X[[0, 1, 2]])
     same(data.Y_test, Y[[4, 3]])
     assert data.label_names == ["a", "b", "c", "d"]
@@ -117,11 +117,19 @@ LAYOUTS = {
 @pytest.mark.parametrize("below", ["Wiki10-31K", "wiki10", "wiki10-31k/Wiki10/deeper"])
 def test_layouts_and_folder_names(tmp_path, layout, below):
     train, test = LAYOUTS[layout](tmp_path / below)
-    data = load_standard("wiki10-31k", root=tmp_path)
+    data = load_standard("wiki10-31k", root=tmp_path, unit_rows=False)
     for found, wanted in zip((data.X_train, data.Y_train, data.X_test, data.Y_test), train + test, strict=True):
         same(found, wanted)
     with pytest.raises(ValueError, match=r"split=1, wanted 0\.\.0"):
         load_standard("wiki10-31k", root=tmp_path, split=1)
+
+
+def test_rows_of_features_have_length_one_unless_told_otherwise(tmp_path):
+    X, _ = write_one_file(tmp_path / "bibtex")
+    X = X[[0, 1, 2]].toarray()
+    data = load_standard("bibtex", root=tmp_path)
+    np.testing.assert_allclose(data.X_train.toarray(), X / np.linalg.norm(X, axis=1, keepdims=True), rtol=1e-6)
+    assert "divided by their length" in data.card.made
 
 
 def test_parts_that_do_not_fit(tmp_path):

@@ -35,6 +35,7 @@ def load(name: str, *, root: str | Path | None = None, split: int | None = None,
         Standard sets only: which of the set's given splits, where it has several.
     **options
         Sets with texts: ``text_features``, an unfitted :class:`TextFeatures` for other settings than the default.
+        Standard sets: ``unit_rows=False`` keeps the files' feature values, else each row is divided by its length.
         ``synthetic``: the parameters of ``make_synthetic``.
 
     Raises

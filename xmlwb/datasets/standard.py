@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scipy.sparse import csr_array
+from sklearn.preprocessing import normalize
 
 from .cache import Arrays, cached_arrays, digest
 from .card import Card
@@ -32,6 +33,7 @@ def load_standard(
     root: str | Path | None = None,
     split: int | None = None,
     text_features: TextFeatures | None = None,
+    unit_rows: bool = True,
 ) -> Dataset:
     """Load a standard set (`registry.STANDARD`) from files that are on disk already.
 
@@ -43,6 +45,8 @@ def load_standard(
     split : which of the set's splits, from 0, where the files hold several; None takes the first.
     text_features : for a set of raw texts: unfitted features to use in place of the defaults of `TextFeatures`.
         They are fitted on the training texts only.
+    unit_rows : divide each row of features by its length, as nearly all published results on these sets do
+        (raw counts need another C in every linear method); False keeps the files' values. TF-IDF rows have length 1.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def load_standard(
     deviations = size_deviations(info, data)
     if deviations:
         warnings.warn(f"{info.title} in {folder}: {'; '.join(deviations)}", stacklevel=2)
-    X_train, X_valid, X_test, feature_names, fitted = _features(info, data, text_features)
+    X_train, X_valid, X_test, feature_names, fitted = _features(info, data, text_features, unit_rows)
     Y_valid = None if data.valid is None else data.valid.Y
     n_labels = data.train.Y.shape[1]
     return Dataset(
@@ -82,7 +86,7 @@ def load_standard(
         label_names=data.label_names or [f"label {label}" for label in range(n_labels)],
         feature_names=feature_names,
         propensity_ab=info.propensity_ab,
-        card=_card(info, data, deviations, split).with_figures(X_train, data.train.Y, Y_valid, data.test.Y),
+        card=_card(info, data, deviations, split, unit_rows).with_figures(X_train, data.train.Y, Y_valid, data.test.Y),
         texts_train=data.train.texts,
         texts_valid=None if data.valid is None else data.valid.texts,
         texts_test=data.test.texts,
@@ -160,14 +164,18 @@ def _not_found(info: SetInfo, looked_at: list[Path]) -> str:
 
 
 def _features(
-    info: SetInfo, data: FolderData, text_features: TextFeatures | None
+    info: SetInfo, data: FolderData, text_features: TextFeatures | None, unit_rows: bool
 ) -> tuple[csr_array, csr_array | None, csr_array, list[str], TextFeatures | None]:
     """(X_train, X_valid, X_test, feature names, fitted text features): as read, or TF-IDF of the texts."""
     if data.train.X is not None and data.test.X is not None:
         if text_features is not None:
             raise ValueError(f"text_features: {info.title} has features of its own, wanted None")
         names = data.feature_names or [f"feature {feature}" for feature in range(data.train.X.shape[1])]
-        return data.train.X, None if data.valid is None else data.valid.X, data.test.X, names, None
+        X_valid = None if data.valid is None else data.valid.X
+        if not unit_rows:
+            return data.train.X, X_valid, data.test.X, names, None
+        X_valid = None if X_valid is None else csr_array(normalize(X_valid))
+        return csr_array(normalize(data.train.X)), X_valid, csr_array(normalize(data.test.X)), names, None
     parts = {"train": data.train, "valid": data.valid, "test": data.test}
     unfitted = text_features or TextFeatures()
     key = digest(info.key, _text_digest(parts), sorted(vars(unfitted.settings).items()))
@@ -201,12 +209,14 @@ def _text_digest(parts: dict[str, Part | None]) -> str:
     return total.hexdigest()
 
 
-def _card(info: SetInfo, data: FolderData, deviations: list[str], split: int | None) -> Card:
+def _card(info: SetInfo, data: FolderData, deviations: list[str], split: int | None, unit_rows: bool) -> Card:
     made = [f"Read from files on disk, layout: {data.layout}."]
     if data.n_splits > 1:
         made.append(f"Split {split or 0} of {data.n_splits}, counted from 0.")
     if data.train.X is None:
         made.append("Features: TF-IDF of the texts, vocabulary and document frequencies from the training part only.")
+    elif unit_rows:
+        made.append("Rows of features divided by their length.")
     if info.note:
         made.append(info.note)
     return Card(
