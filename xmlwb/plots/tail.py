@@ -8,14 +8,21 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from xmlwb.plots.theme import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, model_styles
-from xmlwb.tails import PowerLaw, TailViews
+from xmlwb.plots.theme import BLACK, BLUE, FONT_SIZE, GREEN, GREY, ORANGE, SKY, model_styles
+from xmlwb.tails import UNSEEN, PowerLaw, TailViews
 
 # Points drawn of a rank-frequency curve: evenly spread on the log axis, so that a million labels stay a small figure.
 _CURVE_POINTS = 500
 _BIN_COLOURS = (BLUE, ORANGE, GREEN)
-_LEGEND_ABOVE = {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0}
+_FEW_BINS = 6
+_PANELS_A_ROW = 3
+_KINDS = {  # fill, lines of the pattern, pattern
+    "right at least once": (BLUE, BLUE, ""),
+    "predicted, never right": ("#D8EDF9", SKY, "/"),
+    "never predicted": ("#E8E8E8", GREY, ""),
+}
 _MARGIN = {"t": 100}
 
 
@@ -62,7 +69,7 @@ def rank_frequency_figure(labels: pd.DataFrame, power_law: PowerLaw | None = Non
                 "color": _BIN_COLOURS[number % 3],
                 "symbol": ("circle", "diamond", "square")[number % 3],
             },
-            name=f"{_bin_name(name)}: {_count(len(all_of_it), 'label')}",
+            name=f"<b>{name}</b>: {_count(len(all_of_it), 'label')}",
             hovertemplate="rank %{x}: %{y} positives<extra></extra>",
         )
         if number:
@@ -103,7 +110,7 @@ def gain_figure(views: TailViews) -> go.Figure:
     """Recall at k of each bin less the baseline's, in percentage points; the axis spans at least -10 to 10."""
     others = [m for m in views.models if m != views.baseline]
     figure = _dots(views, views.gain, "gain", others)
-    figure.add_hline(y=0, line={"color": BLACK, "width": 2})
+    figure.add_hline(y=0, line={"color": BLACK, "width": 2}, layer="below")
     if not others:
         figure.add_annotation(
             text="one model only: nothing to compare", x=0.5, y=0.75, xref="paper", yref="paper", showarrow=False
@@ -118,48 +125,63 @@ def gain_figure(views: TailViews) -> go.Figure:
 
 
 def coverage_figure(views: TailViews) -> go.Figure:
-    """Of each bin's labels in the test set, the shares ever right, ever predicted and never predicted, by model."""
-    kinds = {
-        "right at least once": (BLUE, BLUE, ""),
-        "predicted, never right": ("#D8EDF9", SKY, "/"),
-        "never predicted": ("#E8E8E8", GREY, ""),
-    }
-    table = views.coverage
-    labels = table.drop_duplicates("bin").set_index("bin")["labels"]
-    ticks = [f"{_bin_name(b)}<br>{_count(int(labels[b]), 'label')} in test" for b in table["bin"]]
-    figure = go.Figure()
-    for kind, (colour, lines, pattern) in kinds.items():
-        figure.add_bar(
-            x=[ticks, table["model"].map(escape)],
-            y=100 * table[kind],
-            name=kind,
-            marker={
-                "color": colour,
-                "line": {"color": GREY, "width": 1},
-                "pattern": {"shape": pattern, "fgcolor": lines, "bgcolor": colour, "size": 8, "solidity": 0.2},
-            },
-            text=[f"{100 * v:.0f}" if v >= 0.06 else "" for v in table[kind]],
-            textposition="inside",
-            insidetextanchor="middle",
-            textangle=0,
-            textfont={"color": "white" if kind.startswith("right") else "black"},
-            hovertemplate="%{x}: %{y:.1f} %<extra>" + kind + "</extra>",
-        )
-    figure.update_yaxes(title="labels of the bin, per cent", range=[0, 101])
+    """Of each bin's labels in the test set, the shares ever right, ever and never predicted; a panel a model."""
+    columns = min(len(views.models), _PANELS_A_ROW)
+    rows = -(-len(views.models) // columns)
+    titles = [f"<b>{escape(model)}</b>" for model in views.models]
+    figure = make_subplots(
+        rows, columns, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03, vertical_spacing=0.3 / rows
+    )
+    for number, model in enumerate(views.models):
+        table = views.coverage[views.coverage["model"] == model]
+        few = len(table) <= _FEW_BINS
+        ticks = [
+            f"<b>{bin_}</b><br>{n:,}" if few else ("<br>" if bin_ == UNSEEN else "") + bin_
+            for bin_, n in zip(table["bin"], table["labels"], strict=True)
+        ]
+        for kind, (colour, lines, pattern) in _KINDS.items():
+            figure.add_bar(
+                x=ticks,
+                y=100 * table[kind],
+                name=kind,
+                legendgroup=kind,
+                showlegend=number == 0,
+                marker={
+                    "color": colour,
+                    "line": {"color": GREY, "width": 1},
+                    "pattern": {"shape": pattern, "fgcolor": lines, "bgcolor": colour, "size": 8, "solidity": 0.2},
+                },
+                text=[f"{100 * v:.0f}" if few and v >= 0.06 else "" for v in table[kind]],
+                textposition="inside",
+                insidetextanchor="middle",
+                textangle=0,
+                textfont={"color": "white" if colour == BLUE else "black"},
+                hovertemplate="%{x}: %{y:.1f} %<extra>" + kind + "</extra>",
+                row=number // columns + 1,
+                col=number % columns + 1,
+            )
+    figure.update_annotations(font_size=FONT_SIZE)
+    figure.update_xaxes(type="category", tickangle=0)
+    figure.update_yaxes(range=[0, 101])
+    figure.update_yaxes(title="labels, per cent", col=1)
+    counted = (
+        "under each bin: its labels that occur in the test set, 100 %"
+        if few
+        else "of the labels in the test set, by tenths, the most frequent first"
+    )
     return figure.update_layout(
-        title=_title(
-            f"Which labels are ever among the first {views.k}?", "of each bin's labels that occur in the test set"
-        ),
+        title=_title(f"Which labels are ever among the first {views.k}?", counted),
         barmode="stack",
         bargap=0.15,
-        height=480,
-        legend={**_LEGEND_ABOVE, "traceorder": "normal"},
-        margin=_MARGIN,
+        height=180 + 300 * rows,
+        legend={"x": 1.02, "y": 1, "xanchor": "left", "traceorder": "normal"},
+        margin={"t": 120},
     )
 
 
 def _dots(views: TailViews, table: pd.DataFrame, value: str, models: list[str]) -> go.Figure:
-    ticks = {name: _tick(str(name), row) for name, row in views.bins.iterrows()}
+    few = len(views.bins) <= _FEW_BINS
+    ticks = {name: _tick(str(name), row, few) for name, row in views.bins.iterrows()}
     styles = model_styles(views.models)
     figure = go.Figure()
     for model in models:
@@ -171,7 +193,7 @@ def _dots(views: TailViews, table: pd.DataFrame, value: str, models: list[str]) 
                 "array": 100 * (rows["high"] - rows[value]),
                 "arrayminus": 100 * (rows[value] - rows["low"]),
                 "thickness": 2,
-                "width": 9,
+                "width": 9 if few else 4,
             },
             mode="markers",
             cliponaxis=False,
@@ -179,7 +201,11 @@ def _dots(views: TailViews, table: pd.DataFrame, value: str, models: list[str]) 
             name=escape(model),
             hovertemplate="%{x}: %{y:.1f}<extra>" + escape(model) + "</extra>",
         )
-    figure.update_xaxes(categoryorder="array", categoryarray=list(ticks.values()), range=[-0.5, len(ticks) - 0.5])
+    if not few:
+        figure.update_xaxes(title="tenth of the labels, most frequent first; positives of each of its labels")
+    figure.update_xaxes(
+        tickangle=0, categoryorder="array", categoryarray=list(ticks.values()), range=[-0.5, len(ticks) - 0.5]
+    )
     return figure.update_layout(
         scattermode="group",
         scattergap=0.4,
@@ -194,14 +220,12 @@ def _title(text: str, subtitle: str) -> dict[str, object]:
     return {"text": text, "subtitle": {"text": subtitle}}
 
 
-def _tick(name: str, row: pd.Series) -> str:
+def _tick(name: str, row: pd.Series, few: bool) -> str:
     fewest, most = int(row["fewest"]), int(row["most"])
+    if not few:
+        return f"<b>{name}</b><br>" + (f"≥ {fewest:,}" if fewest else "0")
     span = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
-    return f"{_bin_name(name)}<br>{_count(int(row['labels']), 'label')}<br>of {span} positives"
-
-
-def _bin_name(name: str) -> str:
-    return f"<b>tenth {name}</b>" if name.isdigit() else f"<b>{name}</b>"
+    return f"<b>{name}</b><br>{_count(int(row['labels']), 'label')}<br>of {span} positives"
 
 
 def _count(number: int, noun: str) -> str:
