@@ -49,8 +49,8 @@ class Quiz:
         """Build the question as a widget; each call makes a fresh one."""
         import ipywidgets as w
 
-        title = w.HTMLMath(f"<b>Quick check {self.number}.</b> {self.question.text}", layout=w.Layout(max_width="50em"))
-        told = w.HTMLMath(layout=w.Layout(max_width="50em"))
+        title = w.HTMLMath(_prose(f"<b>Quick check {self.number}.</b> {self.question.text}"))
+        told = w.HTMLMath()
 
         def tell(value: str) -> bool:
             try:
@@ -77,7 +77,7 @@ def _choices(question: MultipleChoice, tell: Any) -> list[ipywidgets.Widget]:
             pressed.button_style = "success" if tell(letter) else "warning"
 
         button.on_click(chosen)
-        text = w.HTMLMath(choice.text, layout=w.Layout(max_width="46em"))
+        text = w.HTMLMath(_prose(choice.text))
         rows.append(w.HBox([button, text], layout=w.Layout(align_items="center")))
     return rows
 
@@ -91,8 +91,13 @@ def _number(tell: Any) -> list[ipywidgets.Widget]:
     return [w.HBox([field, button])]
 
 
+def _prose(text: str) -> str:
+    # as large as the notebook's own text; widgets are smaller
+    return f'<div style="font-size:15px;line-height:1.5;max-width:50em">{text}</div>'
+
+
 def _box(colour: str, text: str) -> str:
-    return f'<div style="border-left:4px solid {colour};padding:2px 10px;line-height:1.45">{text}</div>'
+    return f'<div style="border-left:4px solid {colour};padding:2px 10px">{_prose(text)}</div>'
 
 
 def quiz(chapter: str, number: int) -> Quiz:

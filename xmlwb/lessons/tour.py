@@ -47,8 +47,8 @@ QUESTIONS: list[Question] = [
         ),
     ),
     Numeric(
-        "What share of all cells of debtags' training label matrix holds a 1? Answer in percent, without "
-        "the sign, to two significant digits.",
+        "What share of all cells of debtags' training label matrix holds a 1? Answer in percent, "
+        "to two significant digits.",
         _label_share,
         "About {answer} %. Everything else is 0, which is why both matrices are stored sparse, and why a "
         "model that always says no is right almost everywhere and useless.",
