@@ -64,7 +64,7 @@ def _pair(values: Any, name: str) -> tuple[Floats, Floats]:
     return top, bottom
 
 
-def _check(confidence: float, n_resamples: int) -> None:
+def check_resampling(confidence: float, n_resamples: int) -> None:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: found {confidence!r}, wanted a number between 0 and 1")
     if n_resamples < 1:
@@ -132,7 +132,7 @@ def bootstrap_interval(
     The percentile interval was chosen over BCa: for means over thousands of instances the two hardly differ, and
     BCa needs n more evaluations. With few instances use ``scipy.stats.bootstrap(method="BCa")``.
     """
-    _check(confidence, n_resamples)
+    check_resampling(confidence, n_resamples)
     columns = np.column_stack(_pair(values, "values"))
     low, high = _bounds(_ratios(resampled_sums(columns, n_resamples, random_state)), confidence)
     return Interval(float(_ratios(columns.sum(axis=0))), low, high, confidence)
@@ -174,7 +174,7 @@ def paired_test(
     which both models score the same. Unlike the t test it needs no normality, which fails for values as skewed
     as PSP's.
     """
-    _check(confidence, n_resamples)
+    check_resampling(confidence, n_resamples)
     top_a, best_a = _pair(per_instance_a, "per_instance_a")
     top_b, best_b = _pair(per_instance_b, "per_instance_b")
     if top_a.shape != top_b.shape:

@@ -24,7 +24,7 @@ from scipy.special import zeta
 
 from xmlwb.metrics import top_k_hits
 from xmlwb.ranking import labels_csr
-from xmlwb.significance import resampled_sums, sign_flip_p_value
+from xmlwb.significance import check_resampling, resampled_sums, sign_flip_p_value
 
 Floats = NDArray[np.float64]
 UNSEEN = "unseen"
@@ -188,13 +188,13 @@ class TailViews:
 
     def never_predicted(self, model: str) -> pd.DataFrame:
         """The labels that occur in the test set and that `model` never names within the first k, frequent first."""
-        if model not in self.models:
-            raise ValueError(f"model: found {model!r}, wanted one of {', '.join(self.models)}")
+        _check_known("model", model, self.models)
         missed = (self.labels["test positives"] > 0) & (self.labels[f"predicted: {model}"] == 0)
         return self.labels.loc[missed, ["label", "positives", "rank", "bin", "test positives"]].sort_values("rank")
 
     def label_gain(self, model: str) -> pd.DataFrame:
         """Recall within the first k of each label in the test set, less the baseline's; the best gain first."""
+        _check_known("model", model, self.models)
         table = self.labels[self.labels["test positives"] > 0]
         won = table[f"right: {model}"] - table[f"right: {self.baseline}"]
         columns = ["label", "positives", "rank", "bin", "test positives"]
@@ -236,6 +236,7 @@ def tail_views(
     ValueError
         Where shapes do not fit, there is no model or no such baseline, or as `metrics.precision_at_k` does.
     """
+    check_resampling(confidence, n_resamples)
     table, test = frequency_bins(Y_train, kind), labels_csr(Y_test, "Y_test")
     n, L = test.shape
     if len(table) != L:
@@ -244,8 +245,7 @@ def tail_views(
     if not models:
         raise ValueError("predictions: found no model, wanted at least one")
     baseline = models[0] if baseline is None else baseline
-    if baseline not in models:
-        raise ValueError(f"baseline: found {baseline!r}, wanted one of {', '.join(models)}")
+    _check_known("baseline", baseline, models)
     if label_names is not None and len(label_names) != L:
         raise ValueError(f"label_names: found {len(label_names)} names, wanted {L}")
     table.insert(0, "label", list(range(L)) if label_names is None else list(label_names))
@@ -285,6 +285,11 @@ def tail_views(
         k=k,
         confidence=confidence,
     )
+
+
+def _check_known(name: str, model: str, models: list[str]) -> None:
+    if model not in models:
+        raise ValueError(f"{name}: found {model!r}, wanted one of {', '.join(models)}")
 
 
 def _by_bin(rows: NDArray[Any], code: NDArray[np.int64], n: int, n_bins: int) -> Floats:
