@@ -136,6 +136,7 @@ def test_numbers_are_within_one_ulp(tmp_path_factory, value, form):
         ("-0", 0.0),
         ("0e999999999999", 0.0),
         ("340282346638528859811704183484516925440", 3.4028235e38),
+        ("3.4028234663852886e+38", 3.4028235e38),
     ],
 )
 def test_number_forms(tmp_path, text, value):

@@ -28,7 +28,6 @@ from xmlwb.datasets.readers.problems import (
 
 # A float32 ends below 3.5e38 and above 1e-45, and a mantissa here has at most 19 digits.
 _POW10 = np.array([10.0**e for e in range(71)])
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
 _INDEX_CAP = 10**17  # indices stop growing here, so that a long run of digits can not overflow
 
 _NEWLINE, _COMMA, _COLON, _ZERO, _NINE = 10, 44, 58, 48, 57
@@ -243,14 +242,15 @@ def fill_rows(
             if i < 0:
                 state[PROBLEM], state[TOKEN] = BAD_VALUE, token
                 break
-            if abs(value) > _FLOAT32_MAX:
+            single = np.float32(value)
+            if np.isinf(single):
                 state[PROBLEM], state[TOKEN] = NOT_FINITE, token
                 break
             if nx == x_indices.size:
                 state[PROBLEM], state[TOKEN] = FILE_CHANGED, token
                 break
             x_indices[nx] = index
-            x_data[nx] = value
+            x_data[nx] = single
             nx += 1
         if state[PROBLEM] != 0:
             break
