@@ -33,7 +33,8 @@ _ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets.flatMap
   (cell.model.toJSON().outputs ?? []).filter((output) => output.output_type === 'error')
     .map((output) => `cell ${index}: ${output.ename}: ${output.evalue}`))"""
 _DRAWN = """(div) => (div._fullData ?? []).map((trace) => ({
-  name: trace.name, x: Array.from(trace.x ?? []), y: Array.from(trace.y ?? []) }))"""
+  name: trace.name, ...Object.fromEntries(['x', 'y', 'z', 'text'].map((part) =>
+    [part, Array.isArray(trace[part]) || ArrayBuffer.isView(trace[part]) ? Array.from(trace[part]) : null])) }))"""
 
 
 def chromium_path() -> str | None:
@@ -95,7 +96,7 @@ class NotebookPage:
         return figure
 
     def traces(self, within: str = "") -> list[dict[str, Any]]:
-        """What plotly has drawn in that figure: name, x and y of each trace."""
+        """What plotly has drawn in that figure: name, x, y, z and text of each trace."""
         return self.figure(within).evaluate(_DRAWN)
 
     def await_trace(self, condition: str) -> None:
@@ -187,9 +188,11 @@ class LabPage(NotebookPage):
             raise ValueError(f"no cell holds the text {text!r}")
 
     def await_drawings(self) -> None:
-        """Wait until the live figures in view are drawn."""
+        """Wait until the live figures are drawn; those that have nothing to show yet have no height."""
         self.page.wait_for_function(
-            "() => [...document.querySelectorAll('.xmlwb-figure')].every((div) => div.dataset.drawn)", timeout=WAIT_MS
+            "() => [...document.querySelectorAll('.xmlwb-figure')]"
+            ".every((div) => div.dataset.drawn || !div.style.minHeight)",
+            timeout=WAIT_MS,
         )
 
     def screenshot(self, path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from xmlwb.models.callbacks import Event
+from xmlwb.plots.theme import DASHES, SYMBOLS
 
 
 def learning_curve(events: Sequence[Event]) -> go.Figure:
@@ -21,7 +22,6 @@ def learning_curve(events: Sequence[Event]) -> go.Figure:
     if not series:
         series = {"elapsed (s)": [(event.step, event.elapsed) for event in events]}
     fractions = [name for name, points in series.items() if all(0 <= value <= 1 for _, value in points)]
-    dashes = ("solid", "dash", "dot", "dashdot")
     for place, (name, points) in enumerate(series.items()):
         steps, values = zip(*points, strict=True)
         second = bool(fractions) and name not in fractions
@@ -30,15 +30,14 @@ def learning_curve(events: Sequence[Event]) -> go.Figure:
             y=values,
             name=name,
             mode="lines+markers",
-            line_dash=dashes[place % 4],
+            line_dash=DASHES[place % len(DASHES)],
+            marker_symbol=SYMBOLS[place % len(SYMBOLS)],
             yaxis="y2" if second else "y",
         )
     last = events[-1]
     figure.update_layout(
         height=380,
         showlegend=True,
-        font_size=14,
-        margin={"t": 60, "r": 20, "b": 60, "l": 70},
         xaxis={"title": f"step ({last.stage})", "range": [0, last.total]},
         yaxis={"title": "fraction", "rangemode": "tozero"} if fractions else {"title": next(iter(series))},
         yaxis2={"overlaying": "y", "side": "right", "title": "other figures", "showgrid": False},

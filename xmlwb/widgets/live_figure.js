@@ -34,16 +34,15 @@ async function render({ model, el }) {
     if (drawing) { stale = true; return; }
     drawing = true;
     try {
-      const Plotly = await inTime(plotlySlot().ready, GRACE_MS);
       do {
         stale = false;
         const source = model.get("figure");
         if (gone || !source) break;
         const figure = JSON.parse(source);
-        const config = { responsive: true, displaylogo: false };
-        plot.style.minHeight = `${figure.layout.height ?? 420}px`;
         plot.setAttribute("aria-label", model.get("alt"));
-        await Plotly.react(plot, figure.data, figure.layout, config);
+        plot.style.minHeight = `${figure.layout.height ?? 420}px`;  // the page below does not jump
+        const Plotly = await inTime(plotlySlot().ready, GRACE_MS);
+        await Plotly.react(plot, figure.data, figure.layout, { responsive: true, displaylogo: false });
         plot.dataset.drawn = String(Number(plot.dataset.drawn ?? 0) + 1);
       } while (stale);
     } catch (error) {
