@@ -205,8 +205,9 @@ def _one_hot(y: np.ndarray, n_rows: int, classes: np.ndarray | None) -> tuple[sp
     _require_rows(len(y), n_rows)
     if classes is None:
         classes = np.unique(y)
-    if not np.all(np.isin(y, classes)):
-        raise ValueError(f"Y holds the class {y[~np.isin(y, classes)].tolist()[0]!r}; wanted one of the fit's {len(classes)}")
+    strangers = y[~np.isin(y, classes)].tolist()
+    if strangers:
+        raise ValueError(f"Y holds the class {strangers[0]!r}; wanted one of the fit's {len(classes)}")
     codes = np.searchsorted(classes, y)
     ones = np.ones(len(y), dtype=np.float32)
     Y = sparse.csr_array((ones, codes.astype(np.int32), np.arange(len(y) + 1)), shape=(len(y), len(classes)))

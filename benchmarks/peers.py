@@ -1,0 +1,180 @@
+"""xmlwb beside its peers: same data, same cores, in turn, each run a process of its own; medians and ratios.
+
+    python benchmarks/peers.py --setup            # once: the peers, from PyPI, in benchmarks/.peers
+    python benchmarks/peers.py --data bibtex,delicious,debtags --methods ova,pecos-ova,sklearn-ovr
+    python benchmarks/peers.py --data bibtex --splits 10 --methods ova,pecos-ova --repeats 1
+
+The peers pin old versions of numpy, hence their own environment. Sets that are not bundled are looked for in
+$XMLWB_DATA. Training is timed from arrays in memory to a model in memory, ours after one fit on 64 instances that lets
+numba compile or load its kernels (shown as warm-up); prediction is the median of three calls for the top 5 of all test
+instances. omikuji reads its training data from a file; only its own time counts. Ratios are the first method's figure
+over each one's, of medians over the repeats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from peer_methods import peak_memory_MB
+from scipy import sparse
+
+from xmlwb.datasets import load
+from xmlwb.metrics import ndcg_at_k, precision_at_k, propensities, psp_at_k
+from xmlwb.models import METHODS
+
+HERE = Path(__file__).resolve().parent
+PEERS_VENV = HERE / ".peers"
+PEERS = ("pecos-ova", "pecos-xlinear", "omikuji-parabel", "napkinxc-br", "napkinxc-plt", "sklearn-ovr")
+REQUIREMENTS = ("numpy<2", "scipy<1.14", "scikit-learn<1.6", "omikuji==0.5.2", "napkinxc==0.7.2")
+WITHOUT_DEPENDENCIES = ("libpecos==1.2.8",)  # they would bring torch with CUDA; XLinear does not import it
+
+
+def set_up() -> None:
+    """Make the peers' environment."""
+    subprocess.run([sys.executable, "-m", "venv", PEERS_VENV], check=True)
+    pip = [str(PEERS_VENV / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, *REQUIREMENTS], check=True)
+    subprocess.run([*pip, "--no-deps", *WITHOUT_DEPENDENCIES], check=True)
+
+
+def run_ours(key: str, data: Path, out: Path, threads: int) -> None:
+    """One training and prediction of ours; the twin of peer_methods.main."""
+    X, Y, X_test = (sparse.csr_array(sparse.load_npz(data / f"{name}.npz")) for name in ("X", "Y", "X_test"))
+    model = METHODS[key].cls()
+    if "n_jobs" in model.get_params():
+        model.set_params(n_jobs=threads)
+    before = peak_memory_MB()
+    start = time.perf_counter()
+    model.fit(X[:64], Y[:64]).predict_topk(X_test[:64])
+    warm_up_s = time.perf_counter() - start
+    start = time.perf_counter()
+    model.fit(X, Y)
+    train_s = time.perf_counter() - start
+    peak_train = peak_memory_MB()
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        S = model.predict_topk(X_test, k=5)
+        seconds.append(time.perf_counter() - start)
+    sparse.save_npz(out / "S.npz", S)
+    model.save(out / "model")
+    figures = {
+        "train_s": train_s,
+        "ms_per_instance": 1000 * float(np.median(seconds)) / X_test.shape[0],
+        "model_MB": (out / "model").stat().st_size / 1e6,
+        "train_RSS_MB": peak_train,
+        "RSS_before_MB": before,
+        "warm_up_s": warm_up_s,
+    }
+    (out / "figures.json").write_text(json.dumps(figures))
+
+
+def run(method: str, data: Path, threads: int, limit_s: float) -> tuple[dict[str, float], sparse.csr_array]:
+    """Start one run in its own process and read what it left."""
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name)
+        if method in METHODS:
+            command = [sys.executable, __file__, "--one", method, str(data), name, str(threads)]
+        else:
+            peer = HERE / "peer_methods.py"
+            command = [str(PEERS_VENV / "bin" / "python"), str(peer), method, str(data), name, str(threads)]
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        log = out / "log"
+        with log.open("w") as file:
+            done = subprocess.run(command, cwd=name, env=environment, timeout=limit_s, stdout=file, stderr=file)
+        if done.returncode != 0:
+            raise RuntimeError(f"{method} ended with {done.returncode}:\n{log.read_text()[-2000:]}")
+        figures = json.loads((out / "figures.json").read_text())
+        return figures, sparse.csr_array(sparse.load_npz(out / "S.npz"))
+
+
+def compare(
+    name: str, split: int | None, methods: list[str], repeats: int, threads: int, limit_s: float
+) -> pd.DataFrame:
+    """Run all methods on one split of one set, in turn, `repeats` times: one row for each run."""
+    data = load(name, split=split)
+    propensity = propensities(data.Y_train, *data.propensity_ab)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for part, matrix in {"X": data.X_train, "Y": data.Y_train, "X_test": data.X_test}.items():
+            sparse.save_npz(Path(folder) / f"{part}.npz", sparse.csr_matrix(matrix))
+        for repeat in range(repeats):
+            for method in methods:
+                print(f"{name} split {split or 0} run {repeat + 1} {method}", end=" ", file=sys.stderr, flush=True)
+                try:
+                    figures, S = run(method, Path(folder), threads, limit_s)
+                except subprocess.TimeoutExpired:
+                    print(f"more than {limit_s:g} s, left out", file=sys.stderr)
+                    continue
+                P, nDCG = (metric(data.Y_test, S, k=5) for metric in (precision_at_k, ndcg_at_k))
+                PSP = psp_at_k(data.Y_test, S, propensity, k=5)
+                accuracy = {f"P@{k}": 100 * P[k - 1] for k in (1, 3, 5)} | {
+                    f"nDCG@{k}": 100 * nDCG[k - 1] for k in (3, 5)
+                }
+                accuracy |= {f"PSP@{k}": 100 * PSP[k - 1] for k in (1, 3, 5)}
+                rows.append({"data": name, "split": split or 0, "method": method, **figures, **accuracy})
+                print(f"{figures['train_s']:.2f} s, P@1 {accuracy['P@1']:.2f}", file=sys.stderr)
+    return pd.DataFrame(rows)
+
+
+def summarise(runs: pd.DataFrame) -> pd.DataFrame:
+    """Medians over the repeats of a split, then means over the splits; with the ratios of the first method to each."""
+    figures = [column for column in runs if column not in ("data", "split", "method")]
+    table = runs.groupby(["data", "split", "method"], sort=False)[figures].median()
+    table = table.groupby(["data", "method"], sort=False).mean()
+    first = runs["method"].iloc[0]
+    for column in ("train_s", "ms_per_instance", "model_MB"):
+        base = table.xs(first, level="method")[column].reindex(table.index.get_level_values("data")).to_numpy()
+        table[f"{first} / it: {column}"] = base / table[column]
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--setup", action="store_true", help="make the peers' environment first")
+    parser.add_argument("--data", default="bibtex,delicious,debtags", help="names of data sets, with commas")
+    parser.add_argument("--methods", default="ova,pecos-ova,sklearn-ovr",
+                        help=f"of ours: {', '.join(METHODS)}; peers: {', '.join(PEERS)}")  # fmt: skip
+    parser.add_argument("--splits", type=int, default=1, help="how many of a set's splits")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds for one run")
+    parser.add_argument("--out", type=Path, help="write the runs to this Parquet file")
+    parser.add_argument("--one", nargs=4, metavar=("KEY", "DATA", "OUT", "THREADS"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        key, data, out, threads = args.one
+        return run_ours(key, Path(data), Path(out), int(threads))
+    if args.setup:
+        set_up()
+    methods = args.methods.split(",")
+    unknown = [method for method in methods if method not in METHODS and method not in PEERS]
+    if unknown:
+        parser.error(f"--methods has {', '.join(unknown)}; wanted of {', '.join([*METHODS, *PEERS])}")
+    if any(method in PEERS for method in methods) and not PEERS_VENV.exists():
+        parser.error("the peers are not installed: run with --setup once")
+    runs = pd.concat(
+        [
+            compare(name, split if args.splits > 1 else None, methods, args.repeats, args.threads, args.limit)
+            for name in args.data.split(",")
+            for split in range(args.splits)
+        ]
+    )
+    if args.out is not None:
+        runs.to_parquet(args.out)
+    with pd.option_context("display.width", 250, "display.max_columns", 40, "display.float_format", "{:.4g}".format):
+        print(summarise(runs))
+    return None
+
+
+if __name__ == "__main__":
+    main()
