@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -106,3 +108,9 @@ def test_wrong_arguments(written):
         read_arff(written(DENSE), labels=path)
     with pytest.raises(DataFileError, match=r"l\.xml, line 1: .*wanted MULAN's XML"):
         read_arff(written(DENSE), labels=written("<labels", "l.xml"))
+
+
+def test_gzipped(written, tmp_path):
+    (tmp_path / "toy.arff.gz").write_bytes(gzip.compress(SPARSE.encode()))
+    plain, packed = read_arff(written(SPARSE), labels=2), read_arff(tmp_path / "toy.arff.gz", labels=2)
+    assert (plain.X != packed.X).nnz == 0

@@ -53,3 +53,9 @@ def test_label_matrix_counts_a_label_once_and_refuses_unknown_ones():
         label_matrix([["a"], ["x"]], ["a"])
     with pytest.raises(ValueError, match="1 names twice"):
         label_matrix([["a"]], ["a", "a"])
+
+
+def test_a_cut_gzip_file(tmp_path):
+    (tmp_path / "d.jsonl.gz").write_bytes(gzip.compress(b'{"text": "a", "labels": []}\n' * 100)[:-9])
+    with pytest.raises(DataFileError, match=r"d\.jsonl\.gz: .*wanted a whole gzip file"):
+        read_jsonl(tmp_path / "d.jsonl.gz")

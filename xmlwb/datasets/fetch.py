@@ -170,7 +170,9 @@ def unpack(archive: Path, folder: Path) -> None:
                 for member in tar.getmembers():
                     plain = member.isfile() or member.isdir()
                     _refuse_strange(archive, member.name, None if plain else "no plain file")
-                tar.extractall(partial, filter="data")
+                if hasattr(tarfile, "data_filter"):  # from Python 3.11.4 on: also strips odd permissions
+                    tar.extraction_filter = tarfile.data_filter
+                tar.extractall(partial)
         if not any(partial.iterdir()):
             raise FetchError(f"{archive.name}: an empty archive, wanted the files of a data set")
         partial.chmod(0o755)  # mkdtemp makes it private

@@ -5,7 +5,6 @@ liac-arff parses them; what is added are the labels, sparse arrays, and errors t
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 from scipy.sparse import csr_array
 
+from xmlwb.datasets.readers.opening import open_bytes
 from xmlwb.datasets.readers.problems import DataFileError
 
 
@@ -57,9 +57,8 @@ def read_arff(path: str | Path, *, labels: int | str | Path | None = None) -> Ar
     import arff  # slow to import
 
     path = Path(path)
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", errors="replace") as stream:
-        lines = _Lines(stream)  # type: ignore[arg-type]
+    with open_bytes(path) as stream:
+        lines = _Lines(stream)
         try:
             form = arff.LOD_GEN if _is_sparse(path) else arff.DENSE_GEN
             document = arff.ArffDecoder().decode(lines, encode_nominal=True, return_type=form)
@@ -103,13 +102,14 @@ class _Lines:
     Integer attributes are declared REAL, for liac-arff cuts the decimals off their values without a word.
     """
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
         self.number = 0
         self.text = ""
 
     def __iter__(self) -> Iterator[str]:
-        for line in self.stream:
+        for raw in self.stream:
+            line = raw.decode("utf-8", errors="replace")
             self.number += 1
             self.text = line.strip()
             if self.text[:10].upper() == "@ATTRIBUTE":
@@ -121,11 +121,10 @@ class _Lines:
 
 def _is_sparse(path: Path) -> bool:
     """Whether the first row is a sparse one."""
-    opener = gzip.open if path.suffix == ".gz" else open
     in_data = False
-    with opener(path, "rt", encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            text = str(line).strip()
+    with open_bytes(path) as stream:
+        for raw in stream:
+            text = raw.decode("utf-8", errors="replace").strip()
             if in_data and text and not text.startswith("%"):
                 return text.startswith("{")
             in_data = in_data or text.upper().startswith("@DATA")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
+from xmlwb.datasets.readers.opening import open_bytes
 from xmlwb.datasets.readers.problems import DataFileError
 
 
@@ -49,8 +49,7 @@ def read_jsonl(
     fields = (text_fields,) if isinstance(text_fields, str) else tuple(text_fields)
     texts: list[str] = []
     labels: list[list[str]] = []
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as stream:
+    with open_bytes(path) as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip():
                 continue

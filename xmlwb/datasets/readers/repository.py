@@ -14,7 +14,6 @@ size and nothing else grows with the file. A name that ends in `.gz` is decompre
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, NoReturn
@@ -24,6 +23,7 @@ from scipy.sparse import csr_array
 
 from xmlwb.datasets.readers import problems
 from xmlwb.datasets.readers.atomic import atomic_path
+from xmlwb.datasets.readers.opening import open_bytes
 from xmlwb.datasets.readers.problems import DataFileError
 
 Duplicates = Literal["error", "merge"]
@@ -126,7 +126,7 @@ def read_names(path: str | Path, expected: int | None = None) -> list[str]:
     DataFileError
         Another number of lines than `expected`.
     """
-    with _open_bytes(Path(path)) as stream:
+    with open_bytes(Path(path)) as stream:
         text = stream.read().decode("utf-8", errors="replace")
     names = [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
     if expected is not None and len(names) != expected:
@@ -155,7 +155,7 @@ def _read(path: Path, *, labelled: bool, duplicates: Duplicates) -> tuple[csr_ar
 
     if duplicates not in ("error", "merge"):
         raise ValueError(f"duplicates={duplicates!r}, wanted 'error' or 'merge'")
-    with _open_bytes(path) as stream:
+    with open_bytes(path) as stream:
         n_rows, n_features, n_labels = _header(path, stream, labelled)
         newlines = commas = colons = 0
         last = ord("\n")
@@ -176,7 +176,7 @@ def _read(path: Path, *, labelled: bool, duplicates: Duplicates) -> tuple[csr_ar
     arrays = (x_indptr, x_indices, x_data, y_indptr, y_indices)
     merge = duplicates == "merge"
     line = 2  # of the piece's beginning
-    with _open_bytes(path) as stream:
+    with open_bytes(path) as stream:
         _header(path, stream, labelled)
         for piece in _whole_lines(stream):
             kernel.fill_rows(piece, labelled, merge, n_rows, n_features, n_labels, state, *arrays)
@@ -210,12 +210,6 @@ def _header(path: Path, stream: IO[bytes], labelled: bool) -> tuple[int, int, in
     if min(numbers) < 1 or max(numbers) > 10**15:
         raise DataFileError(path, 1, f"header {' '.join(map(str, numbers))!r}, wanted {wanted}, each 1 or more")
     return numbers[0], numbers[1], numbers[2] if labelled else 0
-
-
-def _open_bytes(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    return open(path, "rb")
 
 
 def _whole_lines(stream: IO[bytes]) -> Iterator[np.ndarray]:
