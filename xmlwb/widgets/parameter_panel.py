@@ -109,11 +109,11 @@ def parameter_panel(cls: type, /, *, data: tuple[Any, Any] | None = None, **give
     Examples
     --------
     >>> from xmlwb.models import OneVsAll
-    >>> panel = parameter_panel(OneVsAll, C=0.5, max_iter=(1, 50))
-    >>> panel.controls["C"].value = 2.0
+    >>> panel = parameter_panel(OneVsAll, C=0.5, max_iter=(1, 500))
+    >>> panel.controls["max_iter"].value = 7
     >>> model = panel.model()
     >>> model.C, model.max_iter
-    (2.0, 20)
+    (0.5, 7)
     """
     return ParameterPanel(cls, data=data, **given)
 
