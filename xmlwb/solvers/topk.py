@@ -87,7 +87,7 @@ def _topk_rows(
         for p in range(X_indptr[i], X_indptr[i + 1]):
             j, value = X_indices[p], X_data[p]
             for q in range(W_indptr[j], W_indptr[j + 1]):
-                total[W_indices[q]] += value * W_data[q]
+                total[np.uint64(W_indices[q])] += value * W_data[q]  # unsigned: no test for a negative index
         columns[i] = -1
         scores[i] = -np.inf
         for column in range(len(total)):
