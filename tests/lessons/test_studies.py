@@ -112,6 +112,12 @@ def test_sizes_list_sets_at_hand_first(small_dataset: Dataset) -> None:
     assert not sizes.loc["Amazon-670K", "at hand"]
 
 
+def test_a_standard_set_at_hand_is_listed_once(small_dataset: Dataset) -> None:
+    sizes = set_sizes([dataclasses.replace(small_dataset, name="bibtex")])
+    assert [name for name in sizes.index if name.lower() == "bibtex"] == ["bibtex"]
+    assert sizes.loc["bibtex", "labels"] == 12
+
+
 def test_sets_that_are_not_at_hand_are_left_out(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XMLWB_DATA", str(tmp_path))
     monkeypatch.setenv("XMLWB_CACHE", str(tmp_path / "cache"))
@@ -156,7 +162,7 @@ def test_boosting_moves_a_rare_label_up_and_zero_strength_moves_nothing() -> Non
 
 
 def test_the_order_of_two_models_depends_on_the_constants() -> None:
-    # 300 documents carry label 0, one carries label 1; one model is right on the frequent label, the other on the rare one
+    # 300 documents carry label 0, one carries label 1; each model is right on one of the two
     Y_train = csr_array(np.repeat([[1.0, 0.0], [0.0, 1.0]], [300, 1], axis=0).astype(np.float32))
     Y_test = rows([1, 0], [1, 0], [0, 1])
     models = {"head": rows([1, 0], [1, 0], [1, 0]), "rare": rows([0, 1], [0, 1], [0, 1])}

@@ -152,36 +152,37 @@ def growth_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
     figure.update_xaxes(type="log", title="documents, in random order", dtick=1)
     figure.update_yaxes(type="log", title="labels met", col=1, dtick=1)
     figure.update_yaxes(title="labels a document (mean)", rangemode="tozero", col=2)
-    figure.update_layout(legend={"orientation": "h", "y": -0.25}, height=400)
+    figure.update_layout(legend={"orientation": "h", "y": -0.25}, height=400, margin={"t": 30})
     return figure
 
 
 def labels_a_document_figure(sizes: pd.DataFrame, fit: LogFit) -> go.Figure:
-    """Mean labels a document against the number of labels over data sets, with the logarithmic fit."""
-    known = sizes.dropna(subset=["labels a document"])
+    """Mean labels a document of data sets in the order of their number of labels, with the logarithmic fit.
+
+    One row a data set rather than a scatter plot: the names of sets of about the same size would hide each other.
+    """
+    known = sizes.dropna(subset=["labels a document"]).sort_values("labels", kind="stable")
+    names = [f"{name} (L = {labels:,})" for name, labels in known["labels"].items()]
     figure = go.Figure()
     for at_hand, colour, symbol in ((True, ORANGE, "diamond"), (False, BLUE, "circle")):
-        part = known[known["at hand"] == at_hand]
+        inside = (known["at hand"] == at_hand).to_numpy()
         figure.add_scatter(
-            x=part["labels"],
-            y=part["labels a document"],
-            mode="markers+text",
-            text=list(part.index),
-            textposition="top center",
-            marker={"size": 11, "color": colour, "symbol": symbol},
+            x=known["labels a document"][inside],
+            y=[name for name, kept in zip(names, inside, strict=True) if kept],
+            mode="markers",
+            marker={"size": 13, "color": colour, "symbol": symbol},
             name="at hand" if at_hand else "as published",
         )
-    x = np.geomspace(known["labels"].min(), known["labels"].max(), 50)
     figure.add_scatter(
-        x=x,
-        y=fit(x),
+        x=fit(known["labels"].to_numpy(dtype=float)),
+        y=names,
         mode="lines",
         line={"color": GREY, "dash": "dash"},
         name=f"a + b ln L, R² = {fit.r_squared:.2f}",
     )
-    figure.update_xaxes(type="log", title="number of labels L", dtick=1)
-    figure.update_yaxes(title="labels a document (mean)", rangemode="tozero")
-    figure.update_layout(height=470, legend={"orientation": "h", "y": -0.2})
+    figure.update_xaxes(title="labels a document (mean)", rangemode="tozero")
+    figure.update_yaxes(categoryorder="array", categoryarray=names, automargin=True)
+    figure.update_layout(height=130 + 27 * len(names), margin={"t": 30}, legend={"orientation": "h", "y": -0.18})
     return figure
 
 
@@ -223,6 +224,8 @@ def propensity_figure(
             text=[f"{value:.3f}" for value in scores.loc[order, metric]],
             textposition="inside",
             insidetextanchor="start",
+            textangle=0,
+            constraintext="none",
             row=1,
             col=column,
         )

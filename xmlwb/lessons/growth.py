@@ -41,7 +41,9 @@ def growth_table(Y: csr_array, steps: int = 24, *, random_state: int = 0) -> pd.
 
 
 def set_sizes(here: Iterable[Dataset] = ()) -> pd.DataFrame:
-    """Sizes of data sets at hand, and of the standard sets as published; an unknown size is missing."""
+    """Sizes of data sets at hand, and of the other standard sets as published; an unknown size is missing."""
+    here = list(here)
+    at_hand = {ds.name for ds in here}
     rows: list[dict[str, object]] = []
     for ds in here:
         rows.append(
@@ -56,6 +58,8 @@ def set_sizes(here: Iterable[Dataset] = ()) -> pd.DataFrame:
             }
         )
     for info in STANDARD.values():
+        if info.key in at_hand:
+            continue
         rows.append(
             {
                 "data set": info.title,
