@@ -113,7 +113,7 @@ _SETS = (
         "The official split: another 6,000 documents are its development part, here the validation part.",
         "EURLEX57K, Chalkidis et al. 2019: EU laws in English and their EuroVoc concepts.",
         "CC BY-SA 4.0",
-        ("At least 121 training documents were decoded with the wrong character set at the source: Eugène reads EugĂ¨ne.",),
+        ("At least 121 training documents were decoded wrongly at the source: Eugène reads EugĂ¨ne.",),
     ),
     SetInfo(
         "wiki10-31k", "Wiki10-31K", 14_146, 6_616, 101_938, 30_938, 8.52, 18.64, _USUAL, "train and test files",
