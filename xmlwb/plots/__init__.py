@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xmlwb.plots.learning_curve import learning_curve
 from xmlwb.plots.tail import (
     TailFigures,
     coverage_figure,
@@ -15,6 +16,7 @@ __all__ = [
     "TailFigures",
     "coverage_figure",
     "gain_figure",
+    "learning_curve",
     "quality_figure",
     "rank_frequency_figure",
     "tail_figures",

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from xmlwb.models.callbacks import STOP, Callback, Event
 from xmlwb.widgets.figure import LiveFigure
-from xmlwb.widgets.learning_curve import learning_curve
+from xmlwb.plots import learning_curve
 from xmlwb.widgets.memory import memory_note
 from xmlwb.widgets.messages import error_line, plain_line, warning_line
 
