@@ -10,8 +10,8 @@ from typing import Any, Literal, Self
 import ipywidgets as widgets
 
 from xmlwb.models.callbacks import STOP, Callback, Event
-from xmlwb.widgets.figure import LiveFigure
 from xmlwb.plots import learning_curve
+from xmlwb.widgets.figure import LiveFigure
 from xmlwb.widgets.memory import memory_note
 from xmlwb.widgets.messages import error_line, plain_line, warning_line
 
