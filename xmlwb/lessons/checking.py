@@ -53,7 +53,7 @@ class Report:
 
 def _cell(key: str, value: str) -> str:
     text = html.escape(value)
-    return text if key in ("likely cause", "what to do") else f"<code>{text}</code>"
+    return text if key in ("likely cause", "what to do") else f'<code style="display:inline-block">{text}</code>'
 
 
 def exercise(name: str) -> Exercise:

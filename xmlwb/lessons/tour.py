@@ -125,8 +125,8 @@ EXERCISES: list[Exercise] = [
             ),
             Mistake(
                 lambda Y, k: np.argsort(_counts(Y), kind="stable")[::-1][:k],
-                "Right labels, wrong order among equals: reversing an upward sort puts the higher index "
-                "first. Sort the negated counts with kind='stable', and ties go to the lower index.",
+                "Ties: reversing an upward sort puts the higher index first among equal counts. Sort the "
+                "negated counts with kind='stable', and ties go to the lower index.",
             ),
             Mistake(
                 lambda Y, k: np.argsort(-np.asarray(Y.sum(axis=1)), kind="stable")[:k],
