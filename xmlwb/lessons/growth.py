@@ -99,8 +99,8 @@ def log_fit(x: Iterable[float], y: Iterable[float]) -> LogFit:
     Examples
     --------
     >>> fit = log_fit([1, 10, 100], [0, 1, 2])
-    >>> round(fit.slope * np.log(10), 6), round(fit.r_squared, 6)
-    (1.0, 1.0)
+    >>> print(round(fit.slope * np.log(10), 6), round(fit.r_squared, 6))
+    1.0 1.0
     """
     pairs = np.array([(a, b) for a, b in zip(x, y, strict=True) if not (pd.isna(a) or pd.isna(b))], dtype=float)
     if len(pairs) < 3:
