@@ -15,11 +15,16 @@ def brute_force(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @settings(deadline=None, max_examples=40)
-@given(seed=st.integers(0, 10_000), k=st.integers(1, 9), n_jobs=st.sampled_from([None, 2]))
-def test_product_equals_brute_force(seed: int, k: int, n_jobs: int | None) -> None:
+@given(
+    seed=st.integers(0, 10_000),
+    k=st.integers(1, 9),
+    n_jobs=st.sampled_from([None, 2]),
+    filled=st.sampled_from([0.1, 0.9]),  # below and above DENSE_FROM
+)
+def test_product_equals_brute_force(seed: int, k: int, n_jobs: int | None, filled: float) -> None:
     rng = np.random.default_rng(seed)
     X = sparse.csr_array(rng.integers(0, 3, size=(130, 6)).astype(np.float32))  # small whole numbers: many ties
-    W = sparse.csr_array(rng.integers(-1, 2, size=(6, 9)).astype(np.float32))
+    W = sparse.csr_array((rng.choice([-1, 1], size=(6, 9)) * (rng.random((6, 9)) < filled)).astype(np.float32))
     bias = rng.integers(-1, 2, size=9).astype(np.float32)
     columns, scores = topk_product(X, W, k, bias=bias, n_jobs=n_jobs)
     expected_columns, expected_scores = brute_force((X @ W).toarray() + bias, k)

@@ -6,12 +6,17 @@ computation: accumulate one row of ``X @ W + bias`` in a buffer, keep its k larg
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from numba import njit
 from scipy import sparse
+
+#: From this share of stored entries on, a dense copy of W (at most twice the memory) is walked in vector registers.
+DENSE_FROM = 0.25
 
 
 def topk_product(
@@ -50,12 +55,16 @@ def topk_product(
         bias = np.zeros(W.shape[1], dtype=np.float32)
     columns = np.empty((X.shape[0], k), dtype=np.int32)
     scores = np.empty((X.shape[0], k), dtype=np.float32)
-    n_parts = max(1, min(effective_n_jobs(n_jobs) * 4, X.shape[0] // 64))
+    n_threads = effective_n_jobs(n_jobs)
+    n_parts = max(1, min(4 * n_threads, X.shape[0] // 64))
     edges = np.linspace(0, X.shape[0], n_parts + 1).astype(np.int64)
-    Parallel(n_jobs=n_jobs, require="sharedmem")(
-        delayed(_topk_rows)(X.indptr, X.indices, X.data, W.indptr, W.indices, W.data, bias, begin, end, columns, scores)
-        for begin, end in pairwise(edges)
-    )
+    if W.nnz > DENSE_FROM * W.shape[0] * W.shape[1]:
+        topk_part = partial(_topk_rows_of_dense, X.indptr, X.indices, X.data, W.toarray())
+    else:
+        topk_part = partial(_topk_rows, X.indptr, X.indices, X.data, W.indptr, W.indices, W.data)
+    with ThreadPoolExecutor(n_threads) as pool:  # not joblib: it looks for results every 10 ms, longer than this takes
+        for part in [pool.submit(topk_part, bias, begin, end, columns, scores) for begin, end in pairwise(edges)]:
+            part.result()
     return columns, scores
 
 
@@ -88,11 +97,41 @@ def _topk_rows(
             j, value = X_indices[p], X_data[p]
             for q in range(W_indptr[j], W_indptr[j + 1]):
                 total[np.uint64(W_indices[q])] += value * W_data[q]  # unsigned: no test for a negative index
-        columns[i] = -1
-        scores[i] = -np.inf
-        for column in range(len(total)):
-            if total[column] > scores[i, -1]:
-                _insert(columns[i], scores[i], column, total[column])
+        _keep_best(total, columns[i], scores[i])
+
+
+@njit(nogil=True, cache=True)
+def _topk_rows_of_dense(
+    X_indptr: np.ndarray,
+    X_indices: np.ndarray,
+    X_data: np.ndarray,
+    W: np.ndarray,
+    bias: np.ndarray,
+    begin: int,
+    end: int,
+    columns: np.ndarray,
+    scores: np.ndarray,
+) -> None:
+    n_columns = len(bias)
+    total = np.empty(n_columns, dtype=np.float32)
+    for i in range(begin, end):
+        total[:] = bias
+        for p in range(X_indptr[i], X_indptr[i + 1]):
+            j, value = np.uint64(X_indices[p]), X_data[p]
+            for column in range(n_columns):  # in this form LLVM sees that it may use vector registers
+                total[column] += value * W[j, column]
+        _keep_best(total, columns[i], scores[i])
+
+
+@njit(nogil=True, cache=True)
+def _keep_best(total: np.ndarray, columns: np.ndarray, scores: np.ndarray) -> None:
+    columns[:] = -1
+    scores[:] = -np.inf
+    worst = scores[-1]
+    for column in range(len(total)):
+        if total[column] > worst:
+            _insert(columns, scores, column, total[column])
+            worst = scores[-1]
 
 
 @njit(nogil=True, cache=True)
