@@ -63,7 +63,7 @@ test: $(STAMP)
 	echo "== pytest: tests, doctests and notebooks, $(JOBS) processes"; \
 	shopt -s nullglob; \
 	XMLWB_FAST=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval-lax --nbval-current-env \
-	  tests xmlwb notebooks/*.ipynb || failed=1; \
+	  tests xmlwb notebooks/*.ipynb notebooks/solutions/*.ipynb || failed=1; \
 	[ $$failed = 0 ] || { echo "make test: something failed, see above"; exit 1; }
 
 clean:
