@@ -37,6 +37,11 @@ def test_chain_shows_every_event_to_all_and_any_can_stop() -> None:
     assert chain(seen.append)(event(2)) is None
 
 
+def test_chain_refuses_what_a_fit_refuses() -> None:
+    with pytest.raises(TypeError, match="callback returned True"):
+        chain(lambda e: True)(event(1))
+
+
 def test_progress_writes_stage_and_figures(capsys: pytest.CaptureFixture[str]) -> None:
     bar = Progress()
     for step in range(1, 10):

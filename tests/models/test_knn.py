@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ def test_votes_are_the_formula(data) -> None:
         np.testing.assert_allclose(S[i], votes, atol=1e-5)
 
 
+@pytest.mark.skipif(find_spec("hnswlib") is None, reason="hnswlib is not installed (see the README)")
 def test_graph_search_finds_nearly_all_neighbours(data) -> None:
     exact = KNN().fit(data.X_train, data.Y_train).predict_topk(data.X_test)
     graph = KNN(search="hnsw", n_components=100).fit(data.X_train, data.Y_train).predict_topk(data.X_test)

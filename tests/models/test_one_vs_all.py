@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import joblib
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 
 from xmlwb.datasets.synthetic import make_synthetic
 from xmlwb.metrics import precision_at_k
@@ -29,8 +32,10 @@ def test_threshold_prunes_and_nothing_else(data) -> None:
     np.testing.assert_array_equal(pruned, np.where(np.abs(whole) >= 0.05, whole, 0))
 
 
-def test_stopping_keeps_the_head_and_never_predicts_the_rest(data) -> None:
-    stopped = OneVsAll().fit(data.X_train, data.Y_train, callback=lambda event: STOP)
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_stopping_keeps_the_head_and_never_predicts_the_rest(data, n_jobs: int) -> None:
+    stopped = OneVsAll(n_jobs=n_jobs).fit(data.X_train, data.Y_train, callback=lambda event: STOP)
     learned = np.flatnonzero(np.isfinite(stopped.intercept_))
     assert len(learned) == 16
     assert stopped.label_counts_[learned].min() >= np.delete(stopped.label_counts_, learned).max()
@@ -60,9 +65,32 @@ def test_a_fit_reports_at_most_64_times() -> None:
     assert events[-1].figures["labels"] == L
 
 
+def test_a_fit_that_has_not_converged_says_so(data) -> None:
+    with pytest.warns(ConvergenceWarning, match=r"6 of 6 blocks of labels .* max_iter=2"):
+        OneVsAll(max_iter=2).fit(data.X_train, data.Y_train)
+
+
+def test_memory_estimate_covers_what_a_fit_allocates(data) -> None:
+    OneVsAll().fit(data.X_train, data.Y_train)  # compilation allocates too
+    for model in (OneVsAll(), OneVsAll(threshold=0)):
+        tracemalloc.start()
+        model.fit(data.X_train, data.Y_train)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        n, d = data.X_train.shape
+        assert peak <= model.memory_estimate(n=n, d=d, L=100, nnz=data.X_train.nnz) + 200_000  # Python's own objects
+
+
+@pytest.mark.parametrize("number", [np.int64, np.float32])
+def test_numpy_numbers_as_parameters_can_be_saved(data, tmp_path, number) -> None:
+    OneVsAll(C=number(2)).fit(data.X_train, data.Y_train).save(tmp_path / "model")
+    assert OneVsAll.load(tmp_path / "model").C == 2
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
+        ({"random_state": np.random.RandomState(0)}, "random_state is RandomState"),
         ({"C": 0}, "C is 0; wanted a number above 0"),
         ({"C": float("nan")}, "C is nan"),
         ({"threshold": -0.1}, "threshold is -0.1; wanted a number of at least 0"),

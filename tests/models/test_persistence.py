@@ -55,6 +55,20 @@ def test_an_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch: pytest.M
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_indices_out_of_range_are_refused(tmp_path) -> None:
+    coef = sparse.csr_array(np.eye(3, dtype=np.float32))
+    coef.indices[1] = 2_000_000_000
+    write_model(tmp_path / "m", "OneVsAll", {}, {"coef_": coef})
+    with pytest.raises(ModelFileError, match=r"is damaged.*indices"):
+        xmlwb.models.load(tmp_path / "m")
+
+
+def test_parameters_of_another_version_are_refused(tmp_path) -> None:
+    write_model(tmp_path / "m", "Popular", {"flavour": 1}, {})
+    with pytest.raises(ModelFileError, match=r"does not hold a whole Popular"):
+        xmlwb.models.load(tmp_path / "m")
+
+
 def test_files_that_are_no_models(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match="wanted a model file"):
         xmlwb.models.load(tmp_path / "absent")

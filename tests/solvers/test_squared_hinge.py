@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numba.core.errors import TypingError
 from scipy import sparse
 from sklearn.svm import LinearSVC
 
@@ -27,7 +28,7 @@ def objective(X, y, w, b, C: float) -> float:
 @pytest.mark.parametrize("C", [0.1, 1.0, 10.0])
 def test_optimum_is_that_of_liblinear(problem, C: float) -> None:
     X, Y, positives = problem
-    W, bias, _ = solve_block(X, squared_norms(X), positives, C=C, tol=1e-4, max_iter=5000)
+    W, bias, _, _ = solve_block(X, squared_norms(X), positives, C=C, tol=1e-4, max_iter=5000)
     for label in range(16):
         svc = LinearSVC(C=C, tol=1e-8, max_iter=100_000, dual=True).fit(X, Y[:, label])
         ours = objective(X, Y[:, label], W[:, label], bias[label], C)
@@ -37,8 +38,8 @@ def test_optimum_is_that_of_liblinear(problem, C: float) -> None:
 
 def test_a_label_is_learned_the_same_alone_and_in_company(problem) -> None:
     X, _, positives = problem
-    together, _, _ = solve_block(X, squared_norms(X), positives, tol=1e-4, max_iter=5000)
-    alone, _, _ = solve_block(X, squared_norms(X), positives[:1], tol=1e-4, max_iter=5000)
+    together, *_ = solve_block(X, squared_norms(X), positives, tol=1e-4, max_iter=5000)
+    alone, *_ = solve_block(X, squared_norms(X), positives[:1], tol=1e-4, max_iter=5000)
     np.testing.assert_allclose(together[:, 0], alone[:, 0], atol=1e-3)
 
 
@@ -52,8 +53,10 @@ def test_seed_decides_the_order_and_nothing_else(problem) -> None:
 
 def test_max_iter_ends_the_descent(problem) -> None:
     X, _, positives = problem
-    assert solve_block(X, squared_norms(X), positives, tol=1e-6, max_iter=3)[2] == 3
-    assert solve_block(X, squared_norms(X), positives, tol=0.1, max_iter=1000)[2] < 1000
+    assert solve_block(X, squared_norms(X), positives, tol=1e-6, max_iter=3)[2:] == (3, False)
+    n_iter, converged = solve_block(X, squared_norms(X), positives, tol=0.1, max_iter=1000)[2:]
+    assert n_iter < 1000
+    assert converged
 
 
 def test_int64_indices_and_empty_rows(problem) -> None:
@@ -72,3 +75,10 @@ def test_at_most_sixteen_labels(problem) -> None:
     X, _, positives = problem
     with pytest.raises(ValueError, match=r"positives holds 17 labels; wanted 1\.\.16"):
         solve_block(X, squared_norms(X), [*positives, positives[0]])
+
+
+def test_arrays_that_the_lanes_would_misread_are_refused(problem) -> None:
+    X, _, positives = problem
+    strided = sparse.csr_array((np.repeat(X.data, 2)[::2], X.indices, X.indptr), shape=X.shape)
+    with pytest.raises(TypingError, match="wanted a C-contiguous float32 array"):
+        solve_block(strided, squared_norms(strided), positives)

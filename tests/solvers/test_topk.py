@@ -51,3 +51,9 @@ def test_rows_take_stored_entries_only_and_break_ties_by_column() -> None:
 def test_no_rows(k: int) -> None:
     columns, _ = topk_product(sparse.csr_array((0, 3), dtype=np.float32), sparse.csr_array((3, 4), dtype=np.float32), k)
     assert columns.shape == (0, k)
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    X, W = sparse.csr_array((2, 3), dtype=np.float32), sparse.csr_array((4, 5), dtype=np.float32)
+    with pytest.raises(ValueError, match=r"shapes \(2, 3\), \(4, 5\) and \(5,\)"):
+        topk_product(X, W, 1)

@@ -67,7 +67,7 @@ def load(path: str | os.PathLike) -> XMCModel:
     classes = {info.cls.__name__: info.cls for info in METHODS.values()}
     if method not in classes:
         raise ModelFileError(f"{path} holds a {method}; this version has {', '.join(sorted(classes))}")
-    return classes[method]._restore(params, state)
+    return classes[method].from_file_content(path, params, state)
 
 
 __all__ = [

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from xmlwb.metrics import precision_at_k
 from xmlwb.models.callbacks import Callback, Reporter
 from xmlwb.models.persistence import ModelFileError, read_model, write_model
 from xmlwb.models.validation import validate_k, validate_X, validate_Y
@@ -70,6 +71,9 @@ class XMCModel(ClassifierMixin, BaseEstimator):
             NaN or inf in X, row counts that differ, no rows, Y not 0/1, or a parameter out of range.
         """
         self._check_params()
+        for name in self._state():  # a fit that fails must not leave half of an older model behind
+            delattr(self, name)
+        self._fitted = False
         X = validate_X(self, X, reset=True)
         Y, self.classes_, self.target_kind_ = validate_Y(self, Y, X.shape[0])
         self.n_labels_ = Y.shape[1]
@@ -77,6 +81,7 @@ class XMCModel(ClassifierMixin, BaseEstimator):
         if eval_set is not None:
             eval_set = self._validate_eval_set(eval_set)
         self._fit(X, Y, eval_set, Reporter(callback, self.stage, total=1))
+        self._fitted = True
         return self
 
     def predict_topk(self, X: Any, k: int = 5) -> sparse.csr_array:
@@ -140,14 +145,38 @@ class XMCModel(ClassifierMixin, BaseEstimator):
         method, params, state = read_model(path)
         if method != cls.__name__:
             raise ModelFileError(f"{path} holds a {method}; wanted a {cls.__name__} (xmlwb.models.load takes any)")
-        return cls._restore(params, state)
+        return cls.from_file_content(path, params, state)
+
+    @classmethod
+    def from_file_content(cls, path: str | os.PathLike, params: dict[str, Any], state: dict[str, Any]) -> Self:
+        """The model of what `read_model` found at path; ModelFileError if it does not fit this version's method."""
+        try:
+            return cls._restore(params, state)
+        except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+            raise ModelFileError(f"{path} does not hold a whole {cls.__name__}: {error}") from error
 
     @classmethod
     def _restore(cls, params: dict[str, Any], state: dict[str, Any]) -> Self:
+        """The model of a file's content; ValueError or TypeError if the parts do not fit together."""
         model = cls(**params)
         for name, value in state.items():
             setattr(model, name, value)
+        model._check_state()
+        model._fitted = True
         return model
+
+    def _check_state(self) -> None:
+        """Raise ValueError unless the fitted arrays fit together; the compiled kernels trust their shapes.
+
+        Methods extend it by `_require_shapes` of their own arrays.
+        """
+        self._require_shapes(label_counts_=(self.n_labels_,), classes_=(self.n_labels_,))
+
+    def _require_shapes(self, **shapes: tuple[int, ...]) -> None:
+        for name, wanted in shapes.items():
+            found = getattr(self, name).shape
+            if found != wanted:
+                raise ValueError(f"{name} has shape {found}; wanted {wanted}")
 
     @property
     def size_bytes_(self) -> int:
@@ -186,6 +215,18 @@ class XMCModel(ClassifierMixin, BaseEstimator):
         if Y.shape[1] != self.n_labels_:
             raise ValueError(f"Y of eval_set has {Y.shape[1]} labels; wanted {self.n_labels_} as in Y")
         return X, Y
+
+    def _valid_figures(self, eval_set: EvalSet | None) -> dict[str, float]:
+        """P@1 and P@5 on validation data, for the event of a method that learns in one step."""
+        if eval_set is None:
+            return {}
+        X, Y = eval_set
+        k = min(5, self.n_labels_)
+        P = precision_at_k(Y, topk_to_csr(*self._predict_topk(X, k), self.n_labels_), k=k)
+        return {f"valid P@{rank}": float(P[rank - 1]) for rank in (1, 5) if rank <= k}
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return getattr(self, "_fitted", False)
 
     def _state(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name.endswith("_") and name[0] != "_"}

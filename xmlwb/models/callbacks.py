@@ -48,6 +48,13 @@ class Event:
 Callback = Callable[[Event], "_Stop | None"]
 
 
+def _ask(callback: Callback, event: Event) -> _Stop | None:
+    answer = callback(event)
+    if answer is not None and answer is not STOP:
+        raise TypeError(f"callback returned {answer!r}; wanted None (go on) or xmlwb.models.STOP")
+    return answer
+
+
 class Reporter:
     """The models' side of the protocol: counts the steps, keeps the time, remembers a STOP.
 
@@ -69,10 +76,8 @@ class Reporter:
         if self._callback is None:
             return False
         elapsed = time.perf_counter() - self._start
-        answer = self._callback(Event(self._stage, self.step, self.total, elapsed, figures or {}))
-        if answer is not None and answer is not STOP:
-            raise TypeError(f"callback returned {answer!r}; wanted None (go on) or xmlwb.models.STOP")
-        self.stopped = answer is STOP
+        event = Event(self._stage, self.step, self.total, elapsed, figures or {})
+        self.stopped = _ask(self._callback, event) is STOP
         return self.stopped
 
 
@@ -157,7 +162,7 @@ def chain(*callbacks: Callback) -> Callback:
     """Join callbacks into one: all of them see every event, and any of them can stop the fit."""
 
     def call_all(event: Event) -> _Stop | None:
-        answers = [callback(event) for callback in callbacks]
+        answers = [_ask(callback, event) for callback in callbacks]
         return STOP if any(answer is STOP for answer in answers) else None
 
     return call_all

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 
 from xmlwb.models.base import EvalSet, XMCModel
 from xmlwb.models.callbacks import Reporter
-from xmlwb.models.validation import check_choice, check_number
+from xmlwb.models.validation import check_choice, check_number, check_seed
 from xmlwb.solvers.topk import topk_product, topk_rows
 
 
@@ -40,7 +40,7 @@ class KNN(XMCModel):
     n_jobs : int or None, default None
         Threads of the exact search; the result does not depend on it. The graph is built and searched with one thread,
         so that it is the same each time.
-    random_state : int, RandomState or None, default 0
+    random_state : int or None, default 0
         Seed of the projection and of the graph.
 
     Attributes
@@ -88,7 +88,7 @@ class KNN(XMCModel):
         ef: int = 200,
         n_links: int = 16,
         n_jobs: int | None = None,
-        random_state: int | np.random.RandomState | None = 0,
+        random_state: int | None = 0,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.search = search
@@ -108,6 +108,7 @@ class KNN(XMCModel):
 
     def _check_params(self) -> None:
         check_choice("search", self.search, ("exact", "hnsw"))
+        check_seed(self.random_state)
         for name in ("n_neighbors", "n_components", "ef", "n_links"):
             check_number(name, getattr(self, name), low=2 if name == "n_links" else 1, integer=True)
 
@@ -125,7 +126,7 @@ class KNN(XMCModel):
                 self.projection_ = np.ascontiguousarray(svd.components_.T, dtype=np.float32)
             self.index_ = _build_graph(self._project(unit), self.ef, self.n_links, seed)
         self._graph = self._read_graph()
-        report({"instances": float(X.shape[0])})
+        report({"instances": float(X.shape[0])} | self._valid_figures(eval_set))
 
     def _predict_topk(self, X: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
         unit = sparse.csr_array(normalize(X))
@@ -144,6 +145,12 @@ class KNN(XMCModel):
         scores = ballots @ self.labels_
         scores.sort_indices()
         return topk_rows(scores, k)
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        n, d = self.labels_.shape[0], self.n_features_in_
+        width = self.projection_.shape[1]
+        self._require_shapes(instances_=(d, n), labels_=(n, self.n_labels_), projection_=(d, width))
 
     @classmethod
     def _restore(cls, params: dict[str, Any], state: dict[str, Any]) -> Self:

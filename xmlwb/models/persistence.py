@@ -47,6 +47,7 @@ def write_model(path: str | os.PathLike, method: str, params: dict[str, Any], st
     """
     tensors: dict[str, np.ndarray] = {}
     attributes = {name: _pack(name, value, tensors) for name, value in state.items()}
+    params = {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
     for name, value in params.items():
         if not (value is None or isinstance(value, (bool, int, float, str))):
             raise TypeError(f"parameter {name} is {value!r}; only numbers, text, booleans and None can be saved")
@@ -95,8 +96,10 @@ def read_model(path: str | os.PathLike) -> tuple[str, dict[str, Any], dict[str, 
             raise ModelFileError(f"{path} has format {document['format']}; this version reads up to {FORMAT}")
         state = {name: _unpack(name, kind, tensors) for name, kind in document["attributes"].items()}
         return document["method"], document["params"], state
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ModelFileError(f"{path} is damaged: {error!r} is missing or malformed") from error
+    except ModelFileError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path} is damaged: {error!r}") from error
 
 
 def _pack(name: str, value: Any, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -121,7 +124,9 @@ def _pack(name: str, value: Any, tensors: dict[str, np.ndarray]) -> dict[str, An
 def _unpack(name: str, packed: dict[str, Any], tensors: dict[str, np.ndarray]) -> Any:
     if packed["kind"] == "csr":
         parts = (tensors[f"{name}.data"], tensors[f"{name}.indices"], tensors[f"{name}.indptr"])
-        return sparse.csr_array(parts, shape=tuple(packed["shape"]))
+        A = sparse.csr_array(parts, shape=tuple(packed["shape"]))
+        A.check_format(full_check=True)  # the compiled kernels trust the indices
+        return A
     if packed["kind"] == "array":
         return tensors[name]
     if packed["kind"] == "names":

@@ -45,7 +45,7 @@ class Popular(XMCModel):
 
     def _fit(self, X: sparse.csr_array, Y: sparse.csr_array, eval_set: EvalSet | None, report: Reporter) -> None:
         self.n_train_ = X.shape[0]
-        report({"labels": float(np.count_nonzero(self.label_counts_))})
+        report({"labels": float(np.count_nonzero(self.label_counts_))} | self._valid_figures(eval_set))
 
     def _predict_topk(self, X: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
         best = np.argsort(-self.label_counts_, kind="stable")[:k]

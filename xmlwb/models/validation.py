@@ -41,8 +41,7 @@ def validate_X(model: Any, X: Any, *, reset: bool, name: str = "X") -> sparse.cs
         if X.ndim != 2:
             raise ValueError(f"{name} has {X.ndim} dimension(s); wanted a sparse array of shape (n, d)")
         _refuse_complex(X.dtype, name)
-        A = sparse.csr_array(X, dtype=np.float32)
-        A = _canonical(A, copied=A.data is not getattr(X, "data", None))
+        A = _canonical(sparse.csr_array(X, dtype=np.float32))
     else:
         dense = np.asarray(X)
         _refuse_complex(dense.dtype, name)
@@ -101,7 +100,7 @@ def validate_Y(
     if sparse.issparse(Y):
         if Y.ndim != 2:
             raise ValueError(f"Y has {Y.ndim} dimension(s); wanted a sparse array of shape (n, L)")
-        kind, A = "sparse", sparse.csr_array(Y)
+        kind, A = "sparse", Y if Y.format == "csr" else sparse.coo_array(Y)  # neither adds up duplicates
     else:
         dense = np.asarray(Y)
         if dense.ndim == 2 and dense.shape[1] == 1 and not _is_indicator(dense):
@@ -116,16 +115,17 @@ def validate_Y(
             return _one_hot(dense, n_rows, classes)
         if dense.ndim != 2:
             raise ValueError(f"Y has shape {dense.shape}; wanted (n, L) of 0/1, or (n,) classes")
-        if not _is_indicator(dense):
-            check_classification_targets(dense)
-            raise ValueError(f"Y holds {_first_other(dense)!r}; wanted only 0 and 1")
-        kind, A = "dense", sparse.csr_array(dense.astype(np.float32))
+        if dense.dtype.kind not in "biuf":
+            raise ValueError(f"Y has dtype {dense.dtype}; wanted an indicator of 0 and 1")
+        kind, A = "dense", sparse.coo_array(dense)
     _require_rows(A.shape[0], n_rows)
     if A.shape[1] == 0:
         raise ValueError(f"Y has 0 labels (shape={A.shape}); wanted at least 1")
     if not _is_indicator(A.data):
         raise ValueError(f"Y holds {_first_other(A.data)!r}; wanted only 0 and 1")
-    A = sparse.csr_array((A.data.astype(np.float32), A.indices, A.indptr), shape=A.shape, copy=True)
+    values = A.data.astype(np.float32)  # not A.astype: scipy adds up duplicates in the caller's own array there
+    parts = (values, A.indices.copy(), A.indptr.copy()) if A.format == "csr" else (values, A.coords)
+    A = sparse.csr_array(parts, shape=A.shape)
     A.sum_duplicates()
     A.eliminate_zeros()
     A.data[:] = 1.0
@@ -157,13 +157,21 @@ def check_number(name: str, value: Any, *, low: float, strict: bool = False, int
         raise ValueError(f"{name} is {value!r}; wanted {wanted}")
 
 
-def _canonical(A: sparse.csr_array, *, copied: bool) -> sparse.csr_array:
-    if A.has_canonical_format:
-        return A
-    if not copied:
+def check_seed(value: Any) -> None:
+    """ValueError unless ``random_state`` is None or a whole number: what a saved model can hold."""
+    if value is not None:
+        check_number("random_state", value, low=0, integer=True)
+
+
+def _canonical(A: sparse.csr_array) -> sparse.csr_array:
+    """Sorted, without duplicates, contiguous; a copy if anything has to change: A may share the caller's arrays."""
+    if not A.has_canonical_format:
         A = A.copy()
-    A.sum_duplicates()
-    return A
+        A.sum_duplicates()
+    parts = (A.data, A.indices, A.indptr)
+    if all(part.flags.c_contiguous for part in parts):
+        return A
+    return sparse.csr_array(tuple(map(np.ascontiguousarray, parts)), shape=A.shape)
 
 
 def _refuse_complex(dtype: np.dtype, name: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 LANES = 16
@@ -28,6 +29,7 @@ def add_weighted_rows(typingctx: Any, out: Any, W: Any, indices: Any, data: Any,
 
     ``out`` is float32 (16,), ``W`` float32 (d, 16), both C-contiguous; ``data`` is float32.
     """
+    _require_contiguous(out=(out, 1), W=(W, 2), data=(data, 1))
     signature = types.void(out, W, indices, data, begin, end)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -46,6 +48,7 @@ def add_weighted_rows(typingctx: Any, out: Any, W: Any, indices: Any, data: Any,
 @intrinsic
 def add_to_rows(typingctx: Any, W: Any, indices: Any, data: Any, begin: Any, end: Any, delta: Any) -> Any:
     """``W[indices[p], :] += data[p] * delta[:] for p in range(begin, end)``; the inverse traffic of the above."""
+    _require_contiguous(W=(W, 2), data=(data, 1), delta=(delta, 1))
     signature = types.void(W, indices, data, begin, end, delta)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -58,6 +61,13 @@ def add_to_rows(typingctx: Any, W: Any, indices: Any, data: Any, begin: Any, end
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+def _require_contiguous(**arrays: tuple[Any, int]) -> None:
+    """Refuse, when numba types the call, what the pointer arithmetic below would misread."""
+    for name, (kind, ndim) in arrays.items():
+        if not isinstance(kind, types.Array) or (kind.dtype, kind.ndim, kind.layout) != (types.float32, ndim, "C"):
+            raise TypingError(f"{name} is {kind}; wanted a C-contiguous float32 array of {ndim} dimension(s)")
 
 
 class _Array(NamedTuple):

@@ -37,7 +37,7 @@ def solve_block(
     tol: float = 0.1,
     max_iter: int = 100,
     seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray, int]:
+) -> tuple[np.ndarray, np.ndarray, int, bool]:
     """Learn up to sixteen labels' separators on the same instances.
 
     Parameters
@@ -64,6 +64,8 @@ def solve_block(
         ``len(positives)`` are without meaning.
     n_iter : int
         Passes that were made.
+    converged : bool
+        Whether they sufficed for ``tol``.
 
     Notes
     -----
@@ -77,16 +79,25 @@ def solve_block(
         y[rows, lane] = 1.0
     W = np.zeros((d, LANES), dtype=np.float32)
     bias = np.zeros(LANES, dtype=np.float32)
-    n_iter = _descend(
+    n_iter, converged = _descend(
         X.indptr, X.indices, X.data, sq_norms, y, np.float32(0.5 / C), np.float32(tol), max_iter,
         np.uint64(seed), W, bias,
     )  # fmt: skip
-    return W, bias, n_iter
+    return W, bias, n_iter, converged
 
 
 def squared_norms(X: sparse.csr_array) -> np.ndarray:
     """Squared Euclidean norm of each row, float32, shape (n,)."""
-    return np.asarray(X.power(2).sum(axis=1), dtype=np.float32)
+    return _squared_norms(X.indptr, X.data)
+
+
+@njit(nogil=True, cache=True)
+def _squared_norms(indptr: np.ndarray, data: np.ndarray) -> np.ndarray:
+    norms = np.zeros(len(indptr) - 1, dtype=np.float32)
+    for i in range(len(norms)):
+        for p in range(indptr[i], indptr[i + 1]):
+            norms[i] += data[p] * data[p]
+    return norms
 
 
 @njit(nogil=True, fastmath=True, cache=True)
@@ -102,7 +113,7 @@ def _descend(
     seed: np.uint64,
     W: np.ndarray,
     bias: np.ndarray,
-) -> int:
+) -> tuple[int, bool]:
     n = len(sq_norms)
     alpha = np.zeros((n, LANES), dtype=np.float32)
     order = np.arange(n)
@@ -142,9 +153,9 @@ def _descend(
                 order[s], order[n_active] = order[n_active], i
         if worst <= tol:
             if was_full:
-                return iteration + 1
+                return iteration + 1, True
             n_active = n
-    return max_iter
+    return max_iter, False
 
 
 @njit(nogil=True, cache=True)

@@ -53,6 +53,8 @@ def topk_product(
     """
     if bias is None:
         bias = np.zeros(W.shape[1], dtype=np.float32)
+    if X.shape[1] != W.shape[0] or bias.shape != (W.shape[1],):  # the kernels below do not look
+        raise ValueError(f"X, W and bias have shapes {X.shape}, {W.shape} and {bias.shape}, which do not fit together")
     columns = np.empty((X.shape[0], k), dtype=np.int32)
     scores = np.empty((X.shape[0], k), dtype=np.float32)
     n_threads = effective_n_jobs(n_jobs)
