@@ -21,13 +21,14 @@ import lzma
 import re
 import shutil
 import subprocess
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from xmlwb.atomic import atomic_path
 
 FORMAT = 1
 OUT = Path(__file__).resolve().parent.parent / "xmlwb" / "datasets" / "bundled" / "debian.parquet"
@@ -205,17 +206,11 @@ def build_table(packages_text: str, translation_text: str, origin: dict[str, str
 def write_table(table: pa.Table, path: Path) -> None:
     """Write atomically; one page a column, since neighbours of one source compress against each other."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-        temporary = Path(part.name)
-    try:
+    with atomic_path(path) as partial:
         pq.write_table(
-            table, temporary, compression="zstd", compression_level=19, row_group_size=max(1, len(table)),
+            table, partial, compression="zstd", compression_level=19, row_group_size=max(1, len(table)),
             data_page_size=1 << 28, use_dictionary=["source"], write_statistics=False,
         )  # fmt: skip
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def release_of(lists: Path, suite: str) -> dict[str, str]:

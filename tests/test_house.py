@@ -21,6 +21,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: From the ground up. A module imports from its own floor or a lower one.
 FLOORS = [
+    {"atomic"},
     {"datasets"},
     {"metrics", "ranking", "significance"},
     {"solvers"},

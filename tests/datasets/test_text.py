@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import zlib
 
 import numpy as np
 import pytest
@@ -98,6 +100,28 @@ def test_no_pickle_is_written_or_read(tmp_path):
     np.savez(tmp_path / "b.npz", a=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match=r"b\.npz: wanted an npz file of plain arrays"):
         read_arrays(tmp_path / "b.npz")
+
+
+def test_files_can_be_read_by_whoever_the_umask_lets(tmp_path, monkeypatch):
+    monkeypatch.setenv("XMLWB_CACHE", str(tmp_path))
+    before = os.umask(0o022)
+    try:
+        cached_arrays("x", lambda: {"a": np.arange(3)})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "arrays" / "x.npz").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("error", [zlib.error("invalid block type"), EOFError()])
+def test_a_member_that_does_not_unpack_is_damage(error, tmp_path, monkeypatch):
+    write_arrays(tmp_path / "a.npz", {"a": np.arange(3)})
+
+    def broken(*args):
+        raise error
+
+    monkeypatch.setattr("numpy.lib.npyio.NpzFile.__getitem__", broken)
+    with pytest.raises(ValueError, match="found a damaged one"):
+        read_arrays(tmp_path / "a.npz")
 
 
 def test_cache_makes_once(tmp_path, monkeypatch):

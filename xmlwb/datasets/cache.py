@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+
+from xmlwb.atomic import atomic_path
 
 Arrays = dict[str, np.ndarray]
 
@@ -34,14 +36,8 @@ def digest(*parts: object) -> str:
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write ``arrays`` to ``path`` as npz through a temporary file in the same folder, so never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-        temporary = Path(part.name)
-        try:
-            np.savez(part, allow_pickle=False, **arrays)
-            part.close()
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with atomic_path(path) as partial, open(partial, "wb") as out:
+        np.savez(out, allow_pickle=False, **arrays)
 
 
 def read_arrays(path: Path) -> Arrays:
@@ -55,7 +51,7 @@ def read_arrays(path: Path) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
-    except (zipfile.BadZipFile, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: wanted an npz file of plain arrays, found a damaged one ({error})") from error
 
 

@@ -13,8 +13,9 @@ import zlib
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from xmlwb.atomic import atomic_path
+
 from .cache import cache_dir
-from .readers.atomic import atomic_path
 from .registry import REPOSITORY_HOME, SetInfo, Source, set_info
 from .resuming import DriveDownloader, FetchError, ResumingDownloader
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csr_array
 
-from xmlwb.datasets.readers.atomic import atomic_path
+from xmlwb.atomic import atomic_path
 from xmlwb.datasets.readers.problems import DataFileError
 
 _FORMAT = "xmlwb-npz-1"

@@ -21,8 +21,8 @@ from typing import IO, Literal, NamedTuple, NoReturn
 import numpy as np
 from scipy.sparse import csr_array
 
+from xmlwb.atomic import atomic_path
 from xmlwb.datasets.readers import problems
-from xmlwb.datasets.readers.atomic import atomic_path
 from xmlwb.datasets.readers.opening import open_bytes
 from xmlwb.datasets.readers.problems import DataFileError
 
