@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -93,3 +94,12 @@ def test_documents_that_cannot_be_read(tmp_path, document: dict, message: str) -
     save_file({"a": np.zeros(1)}, tmp_path / "m", metadata={"xmlwb": json.dumps(document)})
     with pytest.raises(ModelFileError, match=message):
         xmlwb.models.load(tmp_path / "m")
+
+
+def test_the_file_can_be_read_by_whoever_the_umask_lets(tmp_path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_model(tmp_path / "m", "Popular", {}, {})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "m").stat().st_mode & 0o777 == 0o644

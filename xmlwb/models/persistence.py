@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from safetensors.numpy import save as safetensors_save
 from scipy import sparse
 
 import xmlwb
+from xmlwb.atomic import atomic_path
 
 FORMAT = 1
 
@@ -59,15 +59,8 @@ def write_model(path: str | os.PathLike, method: str, params: dict[str, Any], st
         "attributes": attributes,
     }
     blob = safetensors_save(tensors, metadata={"xmlwb": json.dumps(document)})
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(blob)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_path(path) as partial:
+        partial.write_bytes(blob)
 
 
 def read_model(path: str | os.PathLike) -> tuple[str, dict[str, Any], dict[str, Any]]:
