@@ -84,6 +84,45 @@ def test_files_of_another_kind(tmp_path):
         read_npz_matrix(path)
 
 
+@pytest.mark.parametrize("form", ["csr", "csc", "coo"])
+def test_indices_beyond_the_shape_are_refused(tmp_path, form):
+    matrix = X.asformat(form)
+    parts = {"row": matrix.row, "col": matrix.col} if form == "coo" else {"indices": matrix.indices}
+    parts = {name: np.array([0, 50_000_000, 1], np.int32) if name != "row" else part for name, part in parts.items()}
+    if form != "coo":
+        parts["indptr"] = matrix.indptr
+    np.savez(tmp_path / "m.npz", format=np.array(form), shape=np.array(X.shape), data=matrix.data, **parts)
+    with pytest.raises(DataFileError, match=r"m\.npz: .*ind"):
+        read_npz_matrix(tmp_path / "m.npz")
+
+
+@pytest.mark.parametrize("form", ["bsr", "dia"])
+def test_forms_that_scipy_does_not_check_are_refused(tmp_path, form):
+    sparse.save_npz(tmp_path / "m.npz", X.asformat(form))
+    with pytest.raises(DataFileError, match=f"form {form}, wanted csr, csc or coo"):
+        read_npz_matrix(tmp_path / "m.npz")
+
+
+@pytest.mark.parametrize("kind", ["matrix", "both"])
+def test_a_flipped_byte_gives_the_same_arrays_or_a_clear_error(tmp_path, kind):
+    path = tmp_path / "m.npz"
+    if kind == "matrix":
+        sparse.save_npz(path, X)
+    else:
+        write_npz(path, X, Y)
+    content = path.read_bytes()
+    refused = 0
+    for place in range(0, len(content), 5):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x41]) + content[place + 1 :])
+        try:
+            found = read_npz_matrix(path) if kind == "matrix" else read_npz(path)[0]
+        except DataFileError:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(found.toarray(), X.toarray())
+    assert refused > 100
+
+
 def test_a_failed_write_keeps_the_old_file(tmp_path):
     write_npz(tmp_path / "d.npz", X, Y)
     before = (tmp_path / "d.npz").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,23 +16,41 @@ from xmlwb.datasets.readers.problems import DataFileError
 _FORMAT = "xmlwb-npz-1"
 _MATRIX_KEYS = {"data", "indices", "indptr", "shape"}
 
+# What NumPy, SciPy and zipfile raise on damaged files; pickled content is a ValueError, an unknown or encrypted kind of
+# zip member a RuntimeError.
+_DAMAGE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
 
 def read_npz_matrix(path: str | Path) -> csr_array:
-    """Read a matrix that `scipy.sparse.save_npz` wrote (any of its forms), as sorted CSR float32.
+    """Read a matrix that `scipy.sparse.save_npz` wrote from CSR, CSC or COO, as sorted CSR float32.
 
     Raises
     ------
     DataFileError
-        Not an npz file, pickled content, no sparse matrix, broken indices, or a value that is NaN or infinite.
+        Not an npz file, pickled content, no sparse matrix or one in another form, broken indices, or a value that is
+        NaN or infinite.
     """
     path = Path(path)
     _check_zip(path)
     try:
         matrix = sparse.load_npz(path)
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as problem:
-        raise DataFileError(path, None, f"{problem}; wanted what scipy.sparse.save_npz writes") from None
+    except _DAMAGE as problem:
+        raise DataFileError(path, None, f"{_said(problem)}; wanted what scipy.sparse.save_npz writes") from None
     if matrix.ndim != 2:
         raise DataFileError(path, None, f"an array of {matrix.ndim} dimensions, wanted 2")
+    if matrix.format not in ("csr", "csc", "coo"):
+        raise DataFileError(path, None, f"a matrix in the form {matrix.format}, wanted csr, csc or coo")
+    _check_indices(path, "matrix", matrix)  # converting a CSC matrix with bad indices writes outside its arrays
     return _clean(path, "matrix", csr_array(matrix))
 
 
@@ -63,11 +82,12 @@ def read_npz(path: str | Path) -> tuple[csr_array, csr_array]:
                 if shape.shape != (2,) or shape.dtype.kind not in "iu":
                     raise DataFileError(path, None, f"{side}_shape is {shape!r}, wanted two whole numbers")
                 matrix = csr_array((data, indices, indptr), shape=tuple(int(size) for size in shape))
+                _check_indices(path, side, matrix)
                 sides[side] = _clean(path, side, matrix)
     except DataFileError:
         raise
-    except (ValueError, OSError, zipfile.BadZipFile) as problem:  # pickled content is a ValueError
-        raise DataFileError(path, None, f"{problem}; wanted what write_npz writes") from None
+    except _DAMAGE as problem:
+        raise DataFileError(path, None, f"{_said(problem)}; wanted what write_npz writes") from None
     X, Y = sides["X"], sides["Y"]
     if X.shape[0] != Y.shape[0]:
         raise DataFileError(path, None, f"{X.shape[0]} rows in X and {Y.shape[0]} in Y, wanted as many in both")
@@ -97,12 +117,22 @@ def _check_zip(path: Path) -> None:
         raise DataFileError(path, None, f"a file that begins with {start!r}, wanted an npz archive")
 
 
-def _clean(path: Path, name: str, matrix: csr_array) -> csr_array:
-    """The matrix as float32, sorted and without explicit zeros, once its indices are known to be sound."""
+def _said(problem: Exception) -> str:
+    return str(problem) or type(problem).__name__  # an EOFError says nothing
+
+
+def _check_indices(path: Path, name: str, matrix: sparse.sparray | sparse.spmatrix) -> None:
+    """Refuse indices out of range; COO matrices were checked as they were made."""
+    if matrix.format == "coo":
+        return
     try:
         matrix.check_format(full_check=True)
     except ValueError as problem:
         raise DataFileError(path, None, f"{name}: {problem}") from None
+
+
+def _clean(path: Path, name: str, matrix: csr_array) -> csr_array:
+    """The matrix as float32, sorted and without explicit zeros; its indices must be sound."""
     if matrix.dtype.kind not in "fiub":
         raise DataFileError(path, None, f"{name} of type {matrix.dtype}, wanted numbers")
     if not np.isfinite(matrix.data).all():
