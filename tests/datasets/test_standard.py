@@ -243,6 +243,27 @@ def test_text_features_are_kept_until_texts_or_settings_change(tmp_path, monkeyp
     assert len(fits) == 3
 
 
+def test_the_text_features_given_are_left_as_they_were(tmp_path):
+    write_laws(tmp_path / "eurlex57k")
+    given = TextFeatures(min_df=1)
+    for _ in range(2):
+        data = load_standard("eurlex-4.3k", root=tmp_path, text_features=given)
+        assert data.text_features.settings == given.settings
+        assert data.text_features.transform(data.texts_train).shape == data.X_train.shape
+        with pytest.raises(ValueError, match="nothing fitted yet"):
+            given.transform(["law"])
+
+
+def test_a_cache_entry_of_another_set_is_made_again(tmp_path):
+    write_laws(tmp_path / "eurlex57k")
+    first = load_standard("eurlex-4.3k", root=tmp_path)
+    (entry,) = (tmp_path / "cache").rglob("eurlex-4.3k-*.npz")
+    np.savez(entry, something=np.zeros(3))
+    with pytest.warns(UserWarning, match="damaged and will be made again"):
+        again = load_standard("eurlex-4.3k", root=tmp_path)
+    same(again.X_test, first.X_test)
+
+
 def test_text_features_belong_to_texts_only(tmp_path):
     write_one_file(tmp_path / "bibtex")
     with pytest.raises(ValueError, match="text_features: Bibtex has features of its own"):

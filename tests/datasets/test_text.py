@@ -12,6 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from xmlwb.datasets import TextFeatures
 from xmlwb.datasets.cache import cached_arrays, read_arrays, write_arrays
+from xmlwb.datasets.text import TextSettings
+from xmlwb.datasets.text_cache import cached_features
 
 TEXTS = ["A C++ library, a library", "a game in C", "the game: a board game"]
 
@@ -122,6 +124,33 @@ def test_a_member_that_does_not_unpack_is_damage(error, tmp_path, monkeypatch):
     monkeypatch.setattr("numpy.lib.npyio.NpzFile.__getitem__", broken)
     with pytest.raises(ValueError, match="found a damaged one"):
         read_arrays(tmp_path / "a.npz")
+
+
+def test_features_kept_are_those_of_the_texts_the_settings_and_the_version(tmp_path, monkeypatch):
+    monkeypatch.setenv("XMLWB_CACHE", str(tmp_path))
+    texts = {"train": TEXTS, "test": ["a game"]}
+
+    def kept():
+        return len(list(tmp_path.rglob("set-*.npz")))
+
+    X, fitted = cached_features("set", texts)
+    again, _ = cached_features("set", texts)
+    assert kept() == 1
+    assert_array_equal(again["test"].toarray(), X["test"].toarray())
+    assert_array_equal(fitted.transform(texts["test"]).toarray(), X["test"].toarray())
+    assert fitted.feature_names == ["a", "game"]  # of the training texts
+    cached_features("set", texts | {"test": ["a game!"]})
+    assert kept() == 2
+    cached_features("set", {"train": [*TEXTS, "a game"], "test": []})
+    assert kept() == 3
+    cached_features("set", texts, TextSettings(min_df=1))
+    assert kept() == 4
+    monkeypatch.setattr("xmlwb.datasets.text_cache.version", lambda package: "0.0")
+    cached_features("set", texts)
+    assert kept() == 5
+    monkeypatch.setattr("xmlwb.datasets.text_cache.FEATURE_CODE", -1)
+    cached_features("set", texts)
+    assert kept() == 6
 
 
 def test_cache_makes_once(tmp_path, monkeypatch):

@@ -55,7 +55,7 @@ def read_arrays(path: Path) -> Arrays:
         raise ValueError(f"{path}: wanted an npz file of plain arrays, found a damaged one ({error})") from error
 
 
-def cached_arrays(name: str, make: Callable[[], Arrays], check: Callable[[Arrays], None] | None = None) -> Arrays:
+def cached_arrays(name: str, make: Callable[[], Arrays], check: Callable[[Arrays], object] | None = None) -> Arrays:
     """The arrays kept under ``name`` in the cache folder, made by ``make`` and kept when they are not there.
 
     Parameters

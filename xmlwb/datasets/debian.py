@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from .cache import Arrays, cached_arrays, digest
 from .card import Card
 from .dataset import Dataset
-from .text import TextFeatures, TextSettings
+from .text import TextFeatures
+from .text_cache import cached_features
 
 BUNDLED = ("debtags", "debdeps")
 SPLITS = ("train", "valid", "test")
@@ -112,7 +110,8 @@ def load_bundled(name: str, *, text_features: TextFeatures | None = None) -> Dat
     ----------
     name : {"debtags", "debdeps"}
     text_features : TextFeatures, optional
-        Unfitted, for other than the default settings; it is fitted on the training texts and left as it was.
+        Other settings than the defaults. Only they are taken from it: the features fitted on the training texts are
+        the data set's `text_features`, and the object given is left as it was.
     """
     packages = read_packages()
     if name == "debtags":
@@ -135,8 +134,7 @@ def load_bundled(name: str, *, text_features: TextFeatures | None = None) -> Dat
     texts = {split: [packages.texts[row] for row in rows] for split, rows in members.items()}
     ids = {split: [packages.names[row] for row in rows] for split, rows in members.items()}
 
-    settings = TextSettings() if text_features is None else text_features.settings
-    X, fitted = _features(name, packages.about, texts, settings)
+    X, fitted = cached_features(name, texts, None if text_features is None else text_features.settings)
     Ys = {split: Y[members[split]] for split in SPLITS}
     card = _card(name, packages).with_figures(
         X["train"], Ys["train"], Ys["valid"], Ys["test"], len(members.get("unlabelled", ()))
@@ -158,41 +156,6 @@ def _columns(Y: csr_array, columns: np.ndarray) -> csr_array:
     """``Y`` with only these columns (sorted, and all that are in use), renumbered."""
     indices = np.searchsorted(columns, Y.indices).astype(np.int32)
     return csr_array((Y.data, indices, Y.indptr), shape=(Y.shape[0], len(columns)))
-
-
-def _features(
-    name: str, about: dict[str, Any], texts: dict[str, list[str]], settings: TextSettings
-) -> tuple[dict[str, csr_array], TextFeatures]:
-    """X of every part, and the features fitted on the training texts alone; from the cache where it has them."""
-    key = digest(name, about["sha256_packages"], about["sha256_translation"], FORMAT, asdict(settings))
-    sizes = {part: len(items) for part, items in texts.items()}
-    arrays = cached_arrays(f"{name}-{key}", partial(_make_features, texts, settings), _checker(sizes))
-    fitted = TextFeatures.from_stored(arrays)
-    return {part: _matrix(arrays, part, n, len(fitted.idf)) for part, n in sizes.items()}, fitted
-
-
-def _make_features(texts: dict[str, list[str]], settings: TextSettings) -> Arrays:
-    features = TextFeatures(**asdict(settings))
-    arrays: Arrays = {}
-    for part in sorted(texts, key=lambda part: part != "train"):
-        X = features.fit_transform(texts[part]) if part == "train" else features.transform(texts[part])
-        arrays |= {f"{part}_data": X.data, f"{part}_indices": X.indices, f"{part}_indptr": X.indptr}
-    return arrays | features.to_arrays()
-
-
-def _checker(sizes: dict[str, int]) -> Callable[[Arrays], None]:
-    def check(arrays: Arrays) -> None:
-        d = len(TextFeatures.from_stored(arrays).idf)
-        for part, n in sizes.items():
-            _matrix(arrays, part, n, d)
-
-    return check
-
-
-def _matrix(arrays: Arrays, part: str, n: int, d: int) -> csr_array:
-    X = csr_array((arrays[f"{part}_data"], arrays[f"{part}_indices"], arrays[f"{part}_indptr"]), shape=(n, d))
-    X.has_canonical_format = True  # it was sorted before it was stored; scipy would look at every entry
-    return X
 
 
 def missing_groups(tags: csr_array, tag_names: list[str]) -> tuple[int, int]:

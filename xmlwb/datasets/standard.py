@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Iterator
@@ -11,13 +10,13 @@ from pathlib import Path
 from scipy.sparse import csr_array
 from sklearn.preprocessing import normalize
 
-from .cache import Arrays, cached_arrays, digest
 from .card import Card
 from .dataset import Dataset
 from .fetch import fetched_dir
-from .readers.folders import LAYOUTS_WANTED, FolderData, Part, read_folder
+from .readers.folders import LAYOUTS_WANTED, FolderData, read_folder
 from .registry import REPOSITORY_HOME, SetInfo, normal_name, set_info
 from .text import TextFeatures
+from .text_cache import cached_features
 
 DATA_VARIABLE = "XMLWB_DATA"
 _DEPTH = 2  # archives nest their files in one or two folders
@@ -43,8 +42,8 @@ def load_standard(
     root : the set's folder, or a folder that holds it. Without it the set is looked for in the folder that the
         variable XMLWB_DATA names, then where `fetch` puts it.
     split : which of the set's splits, from 0, where the files hold several; None takes the first.
-    text_features : for a set of raw texts: unfitted features to use in place of the defaults of `TextFeatures`.
-        They are fitted on the training texts only.
+    text_features : for a set of raw texts: other settings than the defaults of `TextFeatures`. Only they are taken
+        from it: the features fitted on the training texts are the data set's, the object given is left as it was.
     unit_rows : divide each row of features by its length, as nearly all published results on these sets do
         (raw counts need another C in every linear method); False keeps the files' values. TF-IDF rows have length 1.
 
@@ -177,36 +176,9 @@ def _features(
         X_valid = None if X_valid is None else csr_array(normalize(X_valid))
         return csr_array(normalize(data.train.X)), X_valid, csr_array(normalize(data.test.X)), names, None
     parts = {"train": data.train, "valid": data.valid, "test": data.test}
-    unfitted = text_features or TextFeatures()
-    key = digest(info.key, _text_digest(parts), sorted(vars(unfitted.settings).items()))
-    arrays = cached_arrays(f"{info.key}-{key}", lambda: _make_features(parts, unfitted))
-    fitted = TextFeatures.from_stored(arrays)
-    X = {name: _matrix(arrays, name, len(fitted.feature_names)) for name, part in parts.items() if part is not None}
+    texts = {name: part.texts for name, part in parts.items() if part is not None and part.texts is not None}
+    X, fitted = cached_features(info.key, texts, None if text_features is None else text_features.settings)
     return X["train"], X.get("valid"), X["test"], fitted.feature_names, fitted
-
-
-def _make_features(parts: dict[str, Part | None], features: TextFeatures) -> Arrays:
-    arrays: Arrays = {}
-    for name, part in parts.items():  # the training part is the first
-        if part is not None and part.texts is not None:
-            X = features.fit_transform(part.texts) if name == "train" else features.transform(part.texts)
-            arrays |= {f"{name}_data": X.data, f"{name}_indices": X.indices, f"{name}_indptr": X.indptr}
-    return arrays | features.to_arrays()
-
-
-def _matrix(arrays: Arrays, name: str, width: int) -> csr_array:
-    indptr = arrays[f"{name}_indptr"]
-    return csr_array((arrays[f"{name}_data"], arrays[f"{name}_indices"], indptr), shape=(len(indptr) - 1, width))
-
-
-def _text_digest(parts: dict[str, Part | None]) -> str:
-    """A hash of all texts, so that a changed file never meets features of another."""
-    total = hashlib.sha256()
-    for name, part in parts.items():
-        total.update(f"\0{name}\0".encode())
-        for text in part.texts or () if part is not None else ():
-            total.update(text.encode("utf-8", errors="surrogatepass") + b"\0")
-    return total.hexdigest()
 
 
 def _card(info: SetInfo, data: FolderData, deviations: list[str], split: int | None, unit_rows: bool) -> Card:
