@@ -72,10 +72,17 @@ def test_compare_warns_before_a_fit_that_does_not_fit(run, small, tmp_path, monk
         (("compare", "--data", "debtags", "--models", "ova", "--param", "ova.D=1"), "OneVsAll has no such parameter"),
         (("compare", "--data", "debtags", "--models", "ova", "--param", "C=1"), "wanted method.parameter=value"),
         (("compare", "--data", "debtags", "--models", "ova", "--param", "ova.C=big"), "found 'big', wanted a number"),
-        (("compare", "--data", "debtags", "--models", "ova", "--param", "ova.C=-1"), "C"),
+        (
+            ("compare", "--data", "debtags", "--models", "ova", "--param", "ova.C=-1"),
+            "C is -1.0; wanted a number above 0",
+        ),
+        (
+            ("compare", "--data", "debtags", "--models", "ova", "--param", "ova.C=1", "--param", "ova.C=2"),
+            "is given twice",
+        ),
         (("compare", "--data", "debtags", "--models", "ova", "--param", "knn.n_neighbors=3"), "not among the models"),
         (("compare", "--data", "debtags", "--models", "popular", "--out", __file__), "is a file, wanted a folder"),
-        (("compare", "--data", "debtags", "--models", "popular", "--k", "13"), "k"),
+        (("compare", "--data", "debtags", "--models", "popular", "--k", "13"), "k is 13; wanted 1 <= k <= 12"),
         (("data", "info", "nope"), "no data set is called 'nope'"),
         (("data", "fetch", "nope"), "nope"),
         (("lab", "--notebooks", "nowhere"), "00-tour.ipynb not found"),
@@ -116,6 +123,27 @@ def test_data_info_of_a_set_that_is_not_here(run, monkeypatch, tmp_path):
     assert code == 0
     assert "labels: 101" in out
     assert "Not on this machine" in out
+
+
+def test_data_info_takes_a_name_in_any_spelling(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("XMLWB_DATA", str(tmp_path))
+    code, out, _ = run("data", "info", "Eurlex4K", "--root", str(tmp_path))
+    assert code == 0
+    assert "labels: 3,993" in out
+
+
+def test_one_model_that_fails_does_not_lose_the_others(run, small, tmp_path, monkeypatch):
+    def fail(self, *args):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(METHODS["knn"].cls, "_fit", fail)
+    code, _, err = run("compare", "--data", "debtags", "--models", "knn,popular", "--out", str(tmp_path))
+    assert (code, err) == (1, "xmlwb: knn failed: MemoryError: no room\n")
+    frame = pd.read_parquet(tmp_path / "compare-small.parquet")
+    assert list(frame.index) == ["popular"]
+    assert frame.attrs["xmlwb"]["failed knn"] == "MemoryError: no room"
+    code, _, err = run("compare", "--data", "debtags", "--models", "knn", "--out", str(tmp_path))
+    assert (code, err) == (2, "xmlwb: no room\n")
 
 
 def test_data_fetch_says_where(run, monkeypatch, tmp_path):

@@ -1,7 +1,7 @@
 """The command ``xmlwb``: data sets, comparisons, and the notebooks.
 
 A mistake of the user (a name, a path, a value) ends in one line on stderr and exit code 2, a failed download in its
-reasons; ``--debug`` before the command shows the traceback instead.
+reasons; ``--debug`` before the command shows the traceback instead. A comparison of which a model failed ends in 1.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def main(arguments: list[str] | None = None) -> None:
     debug = words[:1] == ["--debug"]
     try:
         app(words[debug:], prog_name="xmlwb", obj=shlex.join(["xmlwb", *words]))
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, MemoryError) as error:
         if debug:
             raise
-        typer.echo(f"xmlwb: {error}", err=True)
+        typer.echo(f"xmlwb: {str(error) or 'out of memory'}", err=True)
         sys.exit(2)
 
 
@@ -73,14 +73,13 @@ def data_list() -> None:
 def data_info(name: str, root: Root = None, split: int | None = None) -> None:
     """Show a data set's card: source, licence, how it was made, figures, known faults."""
     from xmlwb.datasets import load
-    from xmlwb.datasets.registry import STANDARD
+    from xmlwb.datasets.registry import set_info
     from xmlwb.datasets.standard import SetNotFoundError
 
     try:
         text = load(name, root=root, split=split).card.to_text(min(console.width, 100))
     except SetNotFoundError as error:
-        info = STANDARD[name.lower()]
-        text = f"{_published(info)}\n\nNot on this machine: {error}"
+        text = f"{_published(set_info(name))}\n\nNot on this machine: {error}"
     typer.echo(text)
 
 
@@ -129,6 +128,10 @@ def compare(
     result.to_parquet(parquet := stem.with_name(f"{stem.name}.parquet"))
     result.to_html(page := stem.with_name(f"{stem.name}.html"))
     console.print(f"Written: {parquet} and {page}", highlight=False, soft_wrap=True)
+    for name, message in result.failures.items():
+        typer.echo(f"xmlwb: {name} failed: {message}", err=True)
+    if result.failures:
+        raise typer.Exit(1)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

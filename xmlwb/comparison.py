@@ -33,6 +33,7 @@ Progress = Callable[[str, str, Event | None], Any]
 
 COSTS = ("train s", "ms per instance", "model MB", "peak RSS MB")
 _WARM_UP_ROWS = 200
+_PREDICTIONS = 3
 _VERSIONS = ("numpy", "scipy", "scikit-learn", "numba", "hnswlib", "torch")
 
 
@@ -53,7 +54,9 @@ class Comparison:
     k : int
         Labels predicted an instance.
     about : dict of str to str
-        Versions, machine, date, parameters, seed: what another would need to run it again.
+        Versions, machine, date, parameters, seed: what another would need to run it again; failures too.
+    failures : dict of str to str
+        What went wrong with the models that are not in the table.
     """
 
     dataset: Dataset
@@ -62,6 +65,7 @@ class Comparison:
     predictions: dict[str, sparse.csr_array]
     k: int
     about: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
     def to_parquet(self, path: str | os.PathLike) -> None:
         """Write the table, with the intervals as further columns (``P@1 low``, ``P@1 high``) and `about` as metadata.
@@ -125,14 +129,17 @@ def compare(
     Raises
     ------
     ValueError
-        No models, or whatever a model says about its input.
+        No models.
+    Exception
+        What the first model raised, if all of them failed. If only some do, the rest of the work is kept, and
+        `Comparison.failures` says why.
 
     Notes
     -----
-    ``train s`` is the wall-clock time of ``fit``; ``ms per instance`` that of ``predict_topk`` on all test rows at
-    once, divided by their number. ``model MB`` is the fitted arrays. ``peak RSS MB`` is the largest resident memory of
-    this process and its children seen during fit and predict, sampled every 10 ms: Python and the data are in it,
-    and a shorter peak can be missed. A MB is 1e6 bytes.
+    ``train s`` is the wall-clock time of ``fit``; ``ms per instance`` the median of three calls of ``predict_topk`` on
+    all test rows at once, divided by their number. ``model MB`` is the fitted arrays. ``peak RSS MB`` is the largest
+    resident memory of this process and its children seen during fit and predict, sampled every 10 ms: Python, the data
+    and what earlier models of the same comparison left are in it, and a shorter peak can be missed. A MB is 1e6 bytes.
     """
     if not models:
         raise ValueError("models: found none, wanted at least one")
@@ -141,21 +148,30 @@ def compare(
     rows: dict[str, dict[str, float]] = {}
     intervals: list[dict[str, Any]] = []
     predictions: dict[str, sparse.csr_array] = {}
+    failures: dict[str, Exception] = {}
     for name, model in models.items():
         fresh = clone(model)
-        if warm_up:
-            report(name, "warm up", None)
-            _warm_up(fresh, dataset, k)
-        S, costs = _run(name, fresh, dataset, k, report)
+        try:
+            if warm_up:
+                report(name, "warm up", None)
+                _warm_up(fresh, dataset, k)
+            S, costs = _run(name, fresh, dataset, k, report)
+        except Exception as error:
+            failures[name] = error
+            continue
         report(name, "measure", None)
         quality = evaluate(dataset.Y_test, S, propensity, k=k)
         shown = _shown(k)
         rows[name] = {metric: quality[metric] for metric in shown} | costs
         intervals += [{"model": name, **row} for row in _intervals(dataset.Y_test, S, propensity, shown, n_resamples)]
         predictions[name] = S
+    if not rows:
+        raise next(iter(failures.values()))
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    reasons = {name: f"{type(error).__name__}: {error}" for name, error in failures.items()}
     facts = _circumstances() | {f"model {name}": _describe(model) for name, model in models.items()}
-    return Comparison(dataset, table, pd.DataFrame(intervals), predictions, k, facts | dict(about or {}))
+    facts |= {f"failed {name}": reason for name, reason in reasons.items()} | dict(about or {})
+    return Comparison(dataset, table, pd.DataFrame(intervals), predictions, k, facts, reasons)
 
 
 def memory_needs(dataset: Dataset, models: Mapping[str, Any]) -> dict[str, int]:
@@ -188,10 +204,12 @@ def _run(
         model.fit(dataset.X_train, dataset.Y_train, callback=on_event)
         train = time.perf_counter() - start
         report(name, "predict", None)
-        start = time.perf_counter()
-        S = model.predict_topk(dataset.X_test, k=k)
-        predict = time.perf_counter() - start
-    costs = (train, 1000 * predict / S.shape[0], model.size_bytes_ / 1e6, memory.peak / 1e6)
+        seconds = []
+        for _ in range(_PREDICTIONS):
+            start = time.perf_counter()
+            S = model.predict_topk(dataset.X_test, k=k)
+            seconds.append(time.perf_counter() - start)
+    costs = (train, 1000 * float(np.median(seconds)) / S.shape[0], model.size_bytes_ / 1e6, memory.peak / 1e6)
     return S, dict(zip(COSTS, costs, strict=True))
 
 

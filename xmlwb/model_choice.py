@@ -45,6 +45,8 @@ def chosen_models(
     for key, parameter, value in map(_split, settings):
         if key not in chosen:
             raise ValueError(f"param {key}.{parameter}: {key!r} is not among the models {', '.join(wanted)}")
+        if parameter in chosen[key]:
+            raise ValueError(f"param {key}.{parameter} is given twice")
         chosen[key][parameter] = _read(key, parameter, value)
     common = {"random_state": seed, "n_jobs": n_jobs}
     models = {}

@@ -24,12 +24,12 @@ STOP: Final = _Stop()
 
 @dataclass(frozen=True)
 class Event:
-    """One step of a fit: an epoch, a tree, a level or a block of labels that has just been finished.
+    """One step of a fit: an epoch, a tree, a level or a group of labels that has just been finished.
 
     Parameters
     ----------
     stage : str
-        What a step is, in the singular: ``"block of labels"``, ``"epoch"``, ``"tree"``.
+        What a step is, in the singular: ``"group of labels"``, ``"epoch"``, ``"tree"``.
     step, total : int
         Steps finished and steps planned; ``1 <= step <= total``.
     elapsed : float

@@ -93,7 +93,7 @@ class OneVsAll(XMCModel):
            [0, 1]])
     """
 
-    stage = "block of labels"
+    stage = "group of labels"  # several blocks of 16, where there are many
 
     def __init__(
         self,

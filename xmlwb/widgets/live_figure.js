@@ -1,4 +1,4 @@
-// A plotly figure that is redrawn in place. plotly.js itself comes from plotly_runtime.js, once for all figures.
+// A plotly figure that is redrawn in place. plotly.js itself comes from figure.py's runtime widget, once for all figures.
 
 const GRACE_MS = 30000;
 
