@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import zlib
 
 import numpy as np
@@ -81,6 +82,29 @@ def test_bad_texts():
     with pytest.raises(ValueError, match="no term is left of 2 texts with min_df=2"):
         features.fit_transform(["a b", "c d"])
     assert "not fitted" in repr(features)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("min_df", 0),
+        ("min_df", 0.5),
+        ("max_df", 2.0),
+        ("max_df", 0.0),
+        ("max_df", float("nan")),
+        ("ngram_max", 0),
+        ("max_features", 0),
+        ("token_pattern", "(a"),
+        ("token_pattern", "(a)(b)"),
+    ],
+)
+def test_a_bad_setting_is_named(setting, value):
+    with pytest.raises(ValueError, match=rf"^{setting}: found {re.escape(repr(value))}, wanted"):
+        TextFeatures(**{setting: value})
+
+
+def test_max_df_is_a_share_as_a_whole_number_too():
+    assert TextFeatures(min_df=1, max_df=1).fit_transform(TEXTS).nnz == TextFeatures(min_df=1).fit_transform(TEXTS).nnz
 
 
 def test_bad_files(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import numbers
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +23,7 @@ TOKEN = r"[^\W_][\w+#]*"  # a letter or digit first, then also + and #, so that 
 
 @dataclass(frozen=True)
 class TextSettings:
-    """What :class:`TextFeatures` was made with; see there."""
+    """What :class:`TextFeatures` was made with; see there. Raises ValueError for a value that cannot be meant."""
 
     min_df: int = 2
     max_df: float = 1.0
@@ -29,6 +31,22 @@ class TextSettings:
     sublinear_tf: bool = True
     max_features: int | None = None
     token_pattern: str = TOKEN
+
+    def __post_init__(self) -> None:
+        counts = {"min_df": self.min_df, "ngram_max": self.ngram_max}
+        if self.max_features is not None:
+            counts["max_features"] = self.max_features
+        for name, value in counts.items():
+            if not isinstance(value, numbers.Integral) or value < 1:
+                raise ValueError(f"{name}: found {value!r}, wanted a whole number of 1 or more")
+        if not 0 < self.max_df <= 1:
+            raise ValueError(f"max_df: found {self.max_df!r}, wanted a share of the texts, above 0 and up to 1")
+        try:
+            groups = re.compile(self.token_pattern).groups
+        except re.error as error:
+            raise ValueError(f"token_pattern: found {self.token_pattern!r}, wanted a pattern ({error})") from error
+        if groups > 1:
+            raise ValueError(f"token_pattern: found {self.token_pattern!r}, wanted at most one group, not {groups}")
 
 
 class TextFeatures:
@@ -55,6 +73,11 @@ class TextFeatures:
         Keep only so many terms, the most frequent ones.
     token_pattern : str
         What a word is. The default starts with a letter or digit and may go on with + and #: "c", "c++", "mp3".
+
+    Raises
+    ------
+    ValueError
+        For a setting out of its range; it is named.
 
     Attributes
     ----------
@@ -176,7 +199,7 @@ class TextFeatures:
         return TfidfVectorizer(
             # one text alone would lose every term to min_df=2
             min_df=min(settings.min_df, n_texts),
-            max_df=settings.max_df,
+            max_df=float(settings.max_df),  # a whole 1 would mean one text
             ngram_range=(1, settings.ngram_max),
             sublinear_tf=settings.sublinear_tf,
             max_features=settings.max_features,
