@@ -38,6 +38,7 @@ def small() -> Dataset:
         texts_train=["t0", "t1", "t2", "t3"],
         texts_test=["u0"],
         ids_train=["i0", "i1", "i2", "i3"],
+        sources_train=["s0", "s1", "s2", "s3"],
     )
 
 
@@ -69,6 +70,7 @@ def test_documents_are_readable(small):
         ({"X_test": csr_array((1, 3), dtype=np.float64)}, TypeError, "X_test: wanted float32, found float64"),
         ({"Y_test": _twice()}, ValueError, "Y_test: wanted sorted rows without duplicates"),
         ({"texts_train": ["a"]}, ValueError, "texts_train: wanted 4 items"),
+        ({"sources_test": ["a", "b"]}, ValueError, "sources_test: wanted 1 items"),
         ({"label_texts": ["a"]}, ValueError, "label_texts: wanted 2 items"),
         ({"label_parents": [("a",)]}, ValueError, "label_parents: wanted 2 items"),
         (
@@ -92,6 +94,7 @@ def test_with_valid_keeps_rows_together(small):
         for i, text in enumerate(getattr(held, f"texts_{split}")):
             row = int(text[1])
             assert getattr(held, f"ids_{split}")[i] == f"i{row}"
+            assert getattr(held, f"sources_{split}")[i] == f"s{row}"
             assert_array_equal(getattr(held, f"X_{split}")[[i]].toarray(), small.X_train[[row]].toarray())
             assert_array_equal(getattr(held, f"Y_{split}")[[i]].toarray(), small.Y_train[[row]].toarray())
     assert held.card.figures["volume"]["validation documents"] == 1

@@ -258,7 +258,8 @@ def test_sizes_are_those_of_the_claims(debtags, debdeps):
 def test_no_source_is_in_two_splits(name, packages, request):
     dataset = request.getfixturevalue(name)
     source = dict(zip(packages.names, packages.sources, strict=True))
-    train, valid, test = ({source[i] for i in getattr(dataset, f"ids_{s}")} for s in ("train", "valid", "test"))
+    assert _all(dataset, "sources") == [source[i] for i in _all(dataset, "ids")]
+    train, valid, test = (set(getattr(dataset, f"sources_{s}")) for s in ("train", "valid", "test"))
     assert not train & valid
     assert not train & test
     assert not valid & test

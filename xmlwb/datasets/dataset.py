@@ -33,6 +33,9 @@ class Dataset:
     texts_train, texts_valid, texts_test : list of str or None
     ids_train, ids_valid, ids_test : list of str or None
         What each document is called at its source (debtags and debdeps: the package's name).
+    sources_train, sources_valid, sources_test : list of str or None
+        What each document comes from (debtags and debdeps: its source package). Documents of one source share their
+        text, so they are no independent observations: `groups` of `xmlwb.significance`.
     label_texts : list of str or None, length L
         A text that describes each label.
     label_parents : list of tuples of str or None, length L
@@ -70,6 +73,9 @@ class Dataset:
     ids_valid: list[str] | None = None
     ids_test: list[str] | None = None
     ids_unlabelled: list[str] | None = None
+    sources_train: list[str] | None = None
+    sources_valid: list[str] | None = None
+    sources_test: list[str] | None = None
     text_features: TextFeatures | None = None
 
     def __post_init__(self) -> None:
@@ -86,7 +92,7 @@ class Dataset:
                 raise ValueError(f"Y_{split}: wanted {X.shape[0]} rows, as many as X_{split}, found {Y.shape[0]}")
             if Y.nnz and not (Y.data == 1).all():
                 raise ValueError(f"Y_{split}: wanted zeros and ones, found {Y.data[Y.data != 1][0]}")
-            for field in (f"texts_{split}", f"ids_{split}"):
+            for field in (f"texts_{split}", f"ids_{split}", f"sources_{split}"):
                 _check_length(field, getattr(self, field), X.shape[0], f"one a row of X_{split}")
         for field in ("label_texts", "label_parents"):
             _check_length(field, getattr(self, field), L, "one a label name")
@@ -149,7 +155,7 @@ class Dataset:
         order = np.random.default_rng(random_state).permutation(n)
         valid, train = np.sort(order[:n_valid]), np.sort(order[n_valid:])
         changed: dict[str, Any] = {}
-        for field in ("X", "Y", "texts", "ids"):
+        for field in ("X", "Y", "texts", "ids", "sources"):
             whole = getattr(self, f"{field}_train")
             for split, rows in (("train", train), ("valid", valid)):
                 kept = [whole[i] for i in rows] if isinstance(whole, list) else whole

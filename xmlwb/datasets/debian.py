@@ -133,6 +133,7 @@ def load_bundled(name: str, *, text_features: TextFeatures | None = None) -> Dat
         members["unlabelled"] = np.flatnonzero(~labelled)
     texts = {split: [packages.texts[row] for row in rows] for split, rows in members.items()}
     ids = {split: [packages.names[row] for row in rows] for split, rows in members.items()}
+    sources = {split: [packages.sources[row] for row in members[split]] for split in SPLITS}
 
     X, fitted = cached_features(name, texts, None if text_features is None else text_features.settings)
     Ys = {split: Y[members[split]] for split in SPLITS}
@@ -146,6 +147,7 @@ def load_bundled(name: str, *, text_features: TextFeatures | None = None) -> Dat
         label_names=label_names, feature_names=fitted.feature_names, propensity_ab=(0.55, 1.5), card=card,
         texts_train=texts["train"], texts_valid=texts["valid"], texts_test=texts["test"],
         ids_train=ids["train"], ids_valid=ids["valid"], ids_test=ids["test"],
+        sources_train=sources["train"], sources_valid=sources["valid"], sources_test=sources["test"],
         label_texts=label_texts, label_parents=parents,
         texts_unlabelled=texts.get("unlabelled"), ids_unlabelled=ids.get("unlabelled"),
         X_unlabelled=X.get("unlabelled"), text_features=fitted,
