@@ -13,13 +13,12 @@ from sklearn.preprocessing import normalize
 from .card import Card
 from .dataset import Dataset
 from .fetch import fetched_dir
-from .readers.folders import LAYOUTS_WANTED, FolderData, read_folder
+from .readers.folders import LAYOUTS_WANTED, FolderData, read_folder, with_subfolders
 from .registry import REPOSITORY_HOME, SetInfo, normal_name, set_info
 from .text import TextFeatures
 from .text_cache import cached_features
 
 DATA_VARIABLE = "XMLWB_DATA"
-_DEPTH = 2  # archives nest their files in one or two folders
 
 
 class SetNotFoundError(FileNotFoundError):
@@ -137,19 +136,11 @@ def _candidates(info: SetInfo, place: Path, *, whatever_its_name: bool) -> Itera
     named = {normal_name(folder) for folder in info.folders}
     for child in sorted(place.iterdir()):
         if child.is_dir() and normal_name(child.name) in named:
-            yield from _with_subfolders(child)
+            yield from with_subfolders(child)
     if normal_name(place.name) in named:
-        yield from _with_subfolders(place)
+        yield from with_subfolders(place)
     elif whatever_its_name:  # but not its subfolders, which may be other sets
         yield place
-
-
-def _with_subfolders(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
-    yield folder
-    if depth:
-        for child in sorted(folder.iterdir()):
-            if child.is_dir():
-                yield from _with_subfolders(child, depth - 1)
 
 
 def _not_found(info: SetInfo, looked_at: list[Path]) -> str:

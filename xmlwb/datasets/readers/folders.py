@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from scipy.sparse import csr_array
 
@@ -26,10 +27,13 @@ LAYOUTS_WANTED = (
     "train.txt + test.txt (or NAME_train.txt + NAME_test.txt)",
     "trn_X_Xf.txt + trn_X_Y.txt + tst_X_Xf.txt + tst_X_Y.txt",
     "train.jsonl + test.jsonl (and dev.jsonl; .gz too)",
-    "X.trn.npz + Y.trn.npz + X.tst.npz + Y.tst.npz",
+    "X.trn.npz + Y.trn.npz + X.tst.npz + Y.tst.npz (X also in a folder tfidf-attnxml)",
     "NAME-train.arff + NAME-test.arff + NAME.xml",
 )
 """The file names that `read_folder` knows, for messages."""
+
+_DEPTH = 2  # archives nest their files in one or two folders
+_PECOS_FEATURES = "tfidf-attnxml"  # the folder that PECOS keeps its features in, beside the labels
 
 
 @dataclass(frozen=True)
@@ -75,14 +79,38 @@ def read_folder(folder: str | Path, *, split: int | None = None) -> FolderData |
     DataFileError
         A file that does not hold what its format promises.
     """
-    files = {path.name: path for path in sorted(Path(folder).iterdir()) if path.is_file()}
-    for reader in _READERS:
-        data = reader(files, split or 0)
-        if data is not None:
+    files = _files(Path(folder))
+    for patterns, reader in _READERS:
+        paths = _pick_all(files, patterns)
+        if paths is not None:
+            data = reader(paths, files, split or 0)
             if not 0 <= (split or 0) < data.n_splits:
                 raise _no_such_split(split, data.n_splits)
             return data
     return None
+
+
+def with_subfolders(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
+    """A folder and those below it, as deep as archives nest their files."""
+    yield folder
+    if depth:
+        for child in sorted(folder.iterdir()):
+            if child.is_dir():
+                yield from with_subfolders(child, depth - 1)
+
+
+def recognised_below(folder: Path) -> bool:
+    """Whether `folder`, or one of those below it, has the file names of a known layout. Reads no file."""
+    return folder.is_dir() and any(
+        _pick_all(_files(place), patterns) is not None for place in with_subfolders(folder) for patterns, _ in _READERS
+    )
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """The files in a folder by name; PECOS's features by their path from here."""
+    files = {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
+    features = sorted((folder / _PECOS_FEATURES).glob("X.*.npz"))
+    return files | {f"{_PECOS_FEATURES}/{path.name}": path for path in features}
 
 
 def _no_such_split(split: int | None, n_splits: int) -> ValueError:
@@ -95,6 +123,13 @@ def _pick(files: dict[str, Path], pattern: str) -> Path | None:
     return files[min(names, key=len)] if names else None
 
 
+def _pick_all(files: dict[str, Path], patterns: tuple[str, ...]) -> list[Path] | None:
+    """A file for each pattern; None where one is missing."""
+    paths = [_pick(files, pattern) for pattern in patterns]
+    found = [path for path in paths if path is not None]
+    return found if len(found) == len(paths) else None
+
+
 def _names(files: dict[str, Path], pattern: str, expected: int) -> list[str] | None:
     path = _pick(files, pattern)
     return None if path is None else read_names(path, expected)
@@ -104,12 +139,8 @@ _FEATURE_NAMES = r"(feature_names|Xf)\.txt(\.gz)?"
 _LABEL_NAMES = r"(label_names|Yf|Y)\.txt(\.gz)?"
 
 
-def _one_file(files: dict[str, Path], split: int) -> FolderData | None:
-    data = _pick(files, r".*_data\.txt(\.gz)?")
-    train = _pick(files, r".*_(tr|trn|train)_?split\.txt")
-    test = _pick(files, r".*_(tst|test)_?split\.txt")
-    if data is None or train is None or test is None:
-        return None
+def _one_file(paths: list[Path], files: dict[str, Path], split: int) -> FolderData:
+    data, train, test = paths
     X, Y = read_repository(data)
     splits = read_splits(train, test, X.shape[0])
     if not 0 <= split < len(splits.train):
@@ -125,19 +156,13 @@ def _one_file(files: dict[str, Path], split: int) -> FolderData | None:
     )
 
 
-def _train_and_test(files: dict[str, Path], split: int) -> FolderData | None:
-    train = _pick(files, r"(.*_)?train\.txt(\.gz)?")
-    test = _pick(files, r"(.*_)?test\.txt(\.gz)?")
-    if train is None or test is None:
-        return None
+def _train_and_test(paths: list[Path], files: dict[str, Path], split: int) -> FolderData:
+    train, test = paths
     return _pair("train and test files", files, Part(*read_repository(train)[::-1]), Part(*read_repository(test)[::-1]))
 
 
-def _folder_form(files: dict[str, Path], split: int) -> FolderData | None:
-    paths = [_pick(files, rf"{part}_X_{side}\.txt(\.gz)?") for part in ("trn", "tst") for side in ("Y", "Xf")]
-    if any(path is None for path in paths):
-        return None
-    train_y, train_x, test_y, test_x = (path for path in paths if path is not None)
+def _folder_form(paths: list[Path], files: dict[str, Path], split: int) -> FolderData:
+    train_y, train_x, test_y, test_x = paths
     return _pair(
         "folder form",
         files,
@@ -146,23 +171,17 @@ def _folder_form(files: dict[str, Path], split: int) -> FolderData | None:
     )
 
 
-def _npz(files: dict[str, Path], split: int) -> FolderData | None:
+def _npz(paths: list[Path], files: dict[str, Path], split: int) -> FolderData:
     from xmlwb.datasets.readers.npz import read_npz_matrix
 
-    paths = [_pick(files, rf"{side}\.{part}\.npz") for part in ("trn", "tst") for side in ("Y", "X")]
-    if any(path is None for path in paths):
-        return None
-    train_y, train_x, test_y, test_x = (read_npz_matrix(path) for path in paths if path is not None)
+    train_y, train_x, test_y, test_x = map(read_npz_matrix, paths)
     return _pair("npz matrices", files, Part(train_y, train_x), Part(test_y, test_x))
 
 
-def _arff(files: dict[str, Path], split: int) -> FolderData | None:
+def _arff(paths: list[Path], files: dict[str, Path], split: int) -> FolderData:
     from xmlwb.datasets.readers.arff import read_arff
 
-    train, test = _pick(files, r".*train\.arff(\.gz)?"), _pick(files, r".*test\.arff(\.gz)?")
-    labels = _pick(files, r".*\.xml")
-    if train is None or test is None or labels is None:
-        return None
+    train, test, labels = paths
     a, b = read_arff(train, labels=labels), read_arff(test, labels=labels)
     if (a.feature_names, a.label_names) != (b.feature_names, b.label_names):
         raise DataFileError(test, None, f"other attributes than {train.name}, wanted the same in the same order")
@@ -195,74 +214,100 @@ def _pair(layout: str, files: dict[str, Path], train: Part, test: Part) -> Folde
     )
 
 
-_TEXT_FIELDS = ("title", "header", "recitals", "main_body")
+_TEXT_FIELDS = ("title", "header", "recitals", "main_body", "text")  # EURLEX57K's, or a plain text
 
 
-def _json_lines(files: dict[str, Path], split: int) -> FolderData | None:
-    train = _pick(files, r"train\.jsonl(\.gz)?")
-    test = _pick(files, r"test\.jsonl(\.gz)?")
-    valid = _pick(files, r"(dev|valid|validation)\.jsonl(\.gz)?")
-    if train is None or test is None:
-        return None
-    documents = [_documents(path) if path is not None else None for path in (train, test, valid)]
-    present = [part for part in documents if part is not None]
-    ids = sorted({label for part in present for label in part.label_names()})
-    names, label_texts, parents, notes = _vocabulary(files, ids)
-    ids = names[0]
-    parts = [None if d is None else Part(label_matrix(d.labels, ids), texts=d.texts) for d in documents]
-    assert parts[0] is not None
-    assert parts[1] is not None
+def _json_lines(paths: list[Path], files: dict[str, Path], split: int) -> FolderData:
+    valid_path = _pick(files, r"(dev|valid|validation)\.jsonl(\.gz)?")
+    documents = {path: read_jsonl(path, text_fields=_TEXT_FIELDS) for path in [*paths, valid_path] if path is not None}
+    ids = names = sorted({label for part in documents.values() for label in part.label_names()})
+    table, concepts = _pick(files, r"labels\.tsv"), _pick(files, r"eurovoc_en\.json")
+    if table is not None:
+        ids, names = _label_table(table)
+        for path, part in documents.items():
+            _check_labels(path, part, set(ids), table)
+    train, test, *valid = (Part(label_matrix(part.labels, ids), texts=part.texts) for part in documents.values())
+    texts, parents, notes = (None, None, ()) if concepts is None else _concepts(concepts, ids, names)
     return FolderData(
         "JSON lines",
-        parts[0],
-        parts[1],
-        parts[2],
-        label_names=names[1],
-        label_texts=label_texts,
+        train,
+        test,
+        valid[0] if valid else None,
+        label_names=names,
+        label_texts=texts,
         label_parents=parents,
         notes=notes,
     )
 
 
-def _documents(path: Path) -> Documents:
-    """A JSON-lines file of texts: EURLEX57K's fields, or a plain `text`."""
-    return read_jsonl(path, text_fields=(*_TEXT_FIELDS, "text"))
+def _label_table(path: Path) -> tuple[list[str], list[str]]:
+    """Ids and names of the labels from a table with a head line; names that occur twice get their id added."""
+    ids_names: dict[str, str] = {}
+    with open(path, "rb") as stream:
+        lines = [(number, line) for number, line in enumerate(stream, 1) if line.strip()][1:]
+    for number, line in lines:
+        try:
+            columns = line.decode("utf-8").rstrip("\r\n").split("\t")
+        except UnicodeDecodeError as problem:
+            raise DataFileError(path, number, f"{problem}; wanted UTF-8") from None
+        if len(columns) < 2:
+            raise DataFileError(path, number, "one column, wanted a label's id and its name")
+        if columns[0] in ids_names:
+            raise DataFileError(path, number, f"label {columns[0]!r} a second time, wanted each once")
+        ids_names[columns[0]] = columns[1]
+    times = Counter(ids_names.values())
+    names = [f"{name} ({key})" if times[name] > 1 else name for key, name in ids_names.items()]
+    return list(ids_names), names
 
 
-def _vocabulary(
-    files: dict[str, Path], occurring: list[str]
-) -> tuple[tuple[list[str], list[str]], list[str] | None, list[tuple[str, ...]] | None, tuple[str, ...]]:
-    """((ids, names), texts, parents' names, notes) of the labels, from labels.tsv and eurovoc_en.json if there."""
-    table, concepts = _pick(files, r"labels\.tsv"), _pick(files, r"eurovoc_en\.json")
-    ids, names = occurring, occurring
-    if table is not None:
-        with open(table, encoding="utf-8", newline="") as stream:
-            rows = [row for row in csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE) if row][1:]
-        short = next((number for number, row in enumerate(rows, 2) if len(row) < 2), None)
-        if short is not None:
-            raise DataFileError(table, short, "one column, wanted a label's id and its name")
-        ids, names = [row[0] for row in rows], [row[1] for row in rows]
-    twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
-    names = [f"{name} ({key})" if name in twice else name for key, name in zip(ids, names, strict=True)]
-    if concepts is None:
-        return (ids, names), None, None, ()
-    with open(concepts, encoding="utf-8") as stream:
-        facts = json.load(stream)
+def _check_labels(path: Path, documents: Documents, known: set[str], table: Path) -> None:
+    for line, labels in zip(documents.lines, documents.labels, strict=True):
+        for label in labels:
+            if label not in known:
+                raise DataFileError(path, line, f"label {label!r}, wanted one of the {len(known):,} in {table.name}")
+
+
+def _concepts(path: Path, ids: list[str], names: list[str]) -> tuple[list[str], list[tuple[str, ...]], tuple[str, ...]]:
+    """(texts, parents' names, notes) of the labels from EuroVoc's concepts."""
+    try:
+        concepts = json.loads(path.read_bytes())
+    except ValueError as problem:  # a UnicodeDecodeError is one too
+        line = problem.lineno if isinstance(problem, json.JSONDecodeError) else None
+        raise DataFileError(path, line, f"{problem}; wanted JSON in UTF-8") from None
+    if not isinstance(concepts, dict):
+        raise DataFileError(path, None, f"a JSON {type(concepts).__name__}, wanted an object")
+    for key, concept in concepts.items():
+        if not _is_concept(concept):
+            raise DataFileError(
+                path, None, f"entry {key!r} is {str(concept)[:60]}, wanted a label, and lists of alt_labels and parents"
+            )
     texts, parents = [], []
     for key, name in zip(ids, names, strict=True):
-        fact = facts.get(key, {})
-        texts.append("; ".join([fact.get("label", name), *fact.get("alt_labels", [])]))
-        parents.append(tuple(facts[p]["label"] if p in facts else p for p in fact.get("parents", [])))
-    unknown = sum(key not in facts for key in ids)
-    note = f"{unknown} labels stand in no entry of {concepts.name}: no parents, the name as text."
-    return (ids, names), texts, parents, (note,) if unknown else ()
+        concept = concepts.get(key, {})
+        texts.append("; ".join([concept.get("label", name), *concept.get("alt_labels", [])]))
+        parents.append(tuple(concepts[p]["label"] if p in concepts else p for p in concept.get("parents", [])))
+    unknown = sum(key not in concepts for key in ids)
+    note = f"{unknown} labels stand in no entry of {path.name}: no parents, the name as text."
+    return texts, parents, (note,) if unknown else ()
 
 
-_READERS: tuple[Callable[[dict[str, Path], int], FolderData | None], ...] = (
-    _one_file,
-    _folder_form,
-    _train_and_test,
-    _json_lines,
-    _npz,
-    _arff,
+def _is_concept(found: Any) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("label"), str):
+        return False
+    lists = [found.get(field, []) for field in ("alt_labels", "parents")]
+    return all(isinstance(entries, list) and all(isinstance(entry, str) for entry in entries) for entries in lists)
+
+
+_Reader = Callable[[list[Path], dict[str, Path], int], FolderData]
+_READERS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
+    ((r".*_data\.txt(\.gz)?", r".*_(tr|trn|train)_?split\.txt", r".*_(tst|test)_?split\.txt"), _one_file),
+    (tuple(rf"{part}_X_{side}\.txt(\.gz)?" for part in ("trn", "tst") for side in ("Y", "Xf")), _folder_form),
+    ((r"(.*_)?train\.txt(\.gz)?", r"(.*_)?test\.txt(\.gz)?"), _train_and_test),
+    ((r"train\.jsonl(\.gz)?", r"test\.jsonl(\.gz)?"), _json_lines),
+    (
+        tuple(rf"{side}\.{part}\.npz" for part in ("trn", "tst") for side in ("Y", rf"({_PECOS_FEATURES}/)?X")),
+        _npz,
+    ),
+    ((r".*train\.arff(\.gz)?", r".*test\.arff(\.gz)?", r".*\.xml"), _arff),
 )
+"""The files that each layout must have, in the order that its reader takes them."""

@@ -17,10 +17,11 @@ from xmlwb.datasets.readers.problems import DataFileError
 
 @dataclass(frozen=True)
 class Documents:
-    """Texts of a JSON-lines file, each with the names of its labels (maybe none)."""
+    """Texts of a JSON-lines file, each with the names of its labels (maybe none) and its line in the file, from 1."""
 
     texts: list[str]
     labels: list[list[str]]
+    lines: list[int]
 
     def label_names(self) -> list[str]:
         """All label names that occur, sorted."""
@@ -49,6 +50,7 @@ def read_jsonl(
     fields = (text_fields,) if isinstance(text_fields, str) else tuple(text_fields)
     texts: list[str] = []
     labels: list[list[str]] = []
+    lines: list[int] = []
     with open_bytes(path) as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip():
@@ -61,7 +63,8 @@ def read_jsonl(
                 raise DataFileError(path, number, f"a JSON {type(record).__name__}, wanted an object")
             texts.append(_text(path, number, record, fields))
             labels.append(_labels(path, number, record, label_field))
-    return Documents(texts, labels)
+            lines.append(number)
+    return Documents(texts, labels, lines)
 
 
 def label_matrix(labels: Sequence[Sequence[str]], names: Sequence[str]) -> csr_array:
