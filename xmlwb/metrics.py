@@ -51,6 +51,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from xmlwb.datasets.propensity import propensity_of_counts
 from xmlwb.ranking import best_positions, check_k, first_k, inverse_propensity, labels_csr, scores_csr
 from xmlwb.significance import bootstrap_interval, paired_test
 
@@ -217,9 +218,7 @@ def propensities(Y_train: Any, A: float = 0.55, B: float = 1.5) -> Floats:
     n, L = Y.shape
     if n == 0:
         raise ValueError("Y_train: found no rows, wanted at least one instance")
-    counts = np.bincount(Y.indices, minlength=L)
-    C = max(0.0, np.log(n) - 1.0) * (B + 1.0) ** A
-    return 1.0 / (1.0 + C * (counts + B) ** -A)
+    return propensity_of_counts(np.bincount(Y.indices, minlength=L), n, A, B)
 
 
 @overload

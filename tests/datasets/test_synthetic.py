@@ -7,6 +7,7 @@ import pytest
 
 from xmlwb.datasets import load
 from xmlwb.datasets.synthetic import make_synthetic
+from xmlwb.metrics import propensities
 
 
 def made(n=600, L=40, **options):
@@ -127,6 +128,42 @@ def test_labels_are_lost_by_their_propensity():
     nothing_lost, complete = made()
     assert (nothing_lost.Y_train != complete.Y_train).nnz == 0
     assert (complete.propensities == 1).all()
+
+
+@pytest.mark.parametrize("n", [2, 4, 6, 12])
+def test_a_loss_is_that_of_the_metrics_on_a_tiny_set_too(n):
+    _, truth = made(n, 5, propensity_loss=(0.55, 1.5))
+    np.testing.assert_allclose(truth.propensities, propensities(truth.Y_train, 0.55, 1.5))
+
+
+@pytest.mark.parametrize(
+    ("L", "options"),
+    [
+        (200, {"correlation": 1.0, "tree_branching": 2}),
+        (200, {"zipf_exponent": 10.0}),
+        (200, {"zipf_exponent": 10.0, "correlation": 1.0, "tree_branching": 3}),
+        (4, {"zipf_exponent": 3.0, "labels_per_instance": 4}),
+    ],
+)
+def test_the_labels_wanted_are_drawn_where_siblings_or_the_head_are_used_up(L, options):
+    mean = options.setdefault("labels_per_instance", 3)
+    data, truth = made(4000, L, **options)
+    found = np.diff(truth.Y_train.indptr)
+    canonical(truth.Y_train)
+    wanted = np.minimum(1 + np.random.default_rng(0).poisson(mean - 1, 100_000), L).mean()
+    assert found.mean() == pytest.approx(wanted, rel=0.05)
+    assert f"mean number of true labels {found.mean():.2f}" in data.card.made
+
+
+def test_labels_drawn_in_the_end_follow_their_weights():
+    """Three labels of an instance, drawn without repetition: the shares of a direct draw."""
+    _, truth = made(30_000, 6, zipf_exponent=6.0, labels_per_instance=3, correlation=0.0, features_per_node=1)
+    Y = truth.Y_train.toarray()[np.diff(truth.Y_train.indptr) == 3]
+    rng = np.random.default_rng(0)
+    direct = np.zeros(6)
+    for _ in range(20_000):
+        direct[rng.choice(6, 3, replace=False, p=truth.label_weights)] += 1 / 20_000
+    np.testing.assert_allclose(Y.mean(axis=0), direct, atol=0.03)
 
 
 def test_same_seed_same_data():

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from .card import Card
 from .dataset import Dataset
+from .propensity import propensity_of_counts
 
 _DECAY = 0.5  # weight of a node's features in a label's prototype, for each level above the label
 _INT32_MAX = int(np.iinfo(np.int32).max)
@@ -111,23 +112,24 @@ def make_synthetic(
     An instance has 1 + Poisson(`labels_per_instance` - 1) labels. The first is drawn from the power law; each further
     one, with probability `correlation`, from the siblings of one it has, otherwise from the power law again. Both
     draws go by the labels' weights, so the marginals stay as they are, but for this: no label is drawn twice for one
-    instance, which makes the head somewhat flatter, the more so the larger the exponent and the correlation. The
-    features are the sum of the labels' prototypes, entries moved to a random feature with probability `noise`,
-    divided by its length.
+    instance, which makes the head somewhat flatter, the more so the larger the exponent and the correlation; where
+    siblings or head are used up, the next label is drawn from all that the instance lacks. The features are the sum of
+    the labels' prototypes, entries moved to a random feature with probability `noise`, divided by its length.
 
     Parameters
     ----------
     n : instances of all parts together.
     L : labels; a million is fine.
     n_features : features; fewer than about `features_per_node` * L / 10 and labels begin to share them.
-    labels_per_instance : mean number of true labels, at least 1.
+    labels_per_instance : mean number of true labels, at least 1. No instance has more than L, so that the mean falls
+        short where it is near L; the card states the one reached in training.
     zipf_exponent : s of the weights rank^-s; 0 makes all labels alike.
     tree_branching : children of a node; labels are dealt to leaves at random.
     features_per_node : features that each node owns.
     correlation, noise : probabilities, see above.
     propensity_loss : (A, B) of Jain et al. (2016): each true label is lost with probability 1 - p_l, in all
-        parts, p_l = 1 / (1 + C (N_l + B)^-A), C = (ln N - 1)(B + 1)^A, from the complete training labels. None
-        loses nothing.
+        parts, p_l = 1 / (1 + C (N_l + B)^-A), C = (ln N - 1)(B + 1)^A, from the complete training labels, as
+        `metrics.propensities` has it. None loses nothing.
     valid_fraction, test_fraction : shares of `n`, rounded; no validation part at 0.
     random_state : the same seed gives the same data.
     return_truth : also return what was planted.
@@ -185,7 +187,9 @@ def make_synthetic(
     propensities = np.ones(L)
     observed = complete
     if propensity_loss is not None:
-        propensities = _propensities(complete[0], *propensity_loss)
+        propensities = propensity_of_counts(
+            np.bincount(complete[0].indices, minlength=L), complete[0].shape[0], *propensity_loss
+        )
         observed = [_lose(rng, Y, propensities) for Y in complete]
 
     has_valid = n_valid > 0
@@ -208,7 +212,8 @@ def make_synthetic(
             licence="None needed.",
             made=f"zipf_exponent={zipf_exponent}, labels_per_instance={labels_per_instance}, "
             f"tree_branching={tree_branching}, features_per_node={features_per_node}, correlation={correlation}, "
-            f"noise={noise}, propensity_loss={propensity_loss}, random_state={random_state}.",
+            f"noise={noise}, propensity_loss={propensity_loss}, random_state={random_state}. Reached in training: "
+            f"mean number of true labels {complete[0].nnz / complete[0].shape[0]:.2f}, before any loss.",
             faults=("Features carry the labels' prototypes and nothing else: far easier than real text.",),
         ).with_figures(features[0], observed[0], observed[1] if has_valid else None, observed[2]),
     )
@@ -308,14 +313,6 @@ def _features(rng: np.random.Generator, Y: csr_array, prototypes: csr_array, noi
     X = csr_array((data, indices, indptr), shape=(Y.shape[0], n_features))
     X.has_canonical_format = True
     return X
-
-
-def _propensities(Y: csr_array, A: float, B: float) -> np.ndarray:
-    """Jain et al. (2016), equation 7, natural logarithm. At least 8 instances, or C would be negative."""
-    n = max(Y.shape[0], 8)
-    counts = np.bincount(Y.indices, minlength=Y.shape[1])
-    C = (math.log(n) - 1) * (B + 1) ** A
-    return 1 / (1 + C * (counts + B) ** -A)
 
 
 def _lose(rng: np.random.Generator, Y: csr_array, propensities: np.ndarray) -> csr_array:

@@ -8,14 +8,19 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-_TRIES = 64  # draws for one more label before an instance makes do with fewer
+_TRIES = 64  # draws in a row of labels that the instance has already, before those are left out of the draw
 
 
 @njit(cache=True, nogil=True)
 def _draw(rng, cumulative, first, last):
     """A position in first..last-1, with the probability that its step of `cumulative` has in that range."""
     below = cumulative[first - 1] if first else 0.0
-    target = below + rng.random() * (cumulative[last - 1] - below)
+    return _position(cumulative, below + rng.random() * (cumulative[last - 1] - below), first, last)
+
+
+@njit(cache=True, nogil=True)
+def _position(cumulative, target, first, last):
+    """The first position in first..last-1 whose `cumulative` is above `target`, or the last one."""
     low, high = first, last - 1
     while low < high:
         middle = (low + high) // 2
@@ -27,11 +32,32 @@ def _draw(rng, cumulative, first, last):
 
 
 @njit(cache=True, nogil=True)
+def _draw_other(rng, cumulative, known):
+    """A position that is not among the `known` (ascending), by its weight; -1 where rounding leaves the others none."""
+    mass = 0.0
+    for position in known:
+        mass += cumulative[position] - (cumulative[position - 1] if position else 0.0)
+    target = rng.random() * (cumulative[-1] - mass)
+    for position in known:
+        below = cumulative[position - 1] if position else 0.0
+        if target < below:
+            break
+        target += cumulative[position] - below  # step over it
+    found = _position(cumulative, target, 0, cumulative.size)
+    for position in known:
+        if position == found:
+            return -1
+    return found
+
+
+@njit(cache=True, nogil=True)
 def draw_labels(rng, cumulative, label_at, branching, correlation, wanted, indptr, indices):
     """Fill CSR label rows; `wanted[i]` labels for row i, as many as can be found. Returns the number of entries.
 
     The first label comes from the whole distribution. Each further one comes, with probability `correlation`, from
-    the siblings of one that the row has already, which leaves every label's marginal probability as it was.
+    the siblings of one that the row has already, which leaves every label's marginal probability as it was. Where
+    only labels come that the row has (its siblings are used up, or a few labels have nearly all the weight), the next
+    one comes from all the others.
     """
     n_labels = cumulative.size
     positions = np.empty(wanted.max() if wanted.size else 0, np.int64)
@@ -39,7 +65,7 @@ def draw_labels(rng, cumulative, label_at, branching, correlation, wanted, indpt
     for row in range(wanted.size):
         drawn = 0
         tries = 0
-        while drawn < wanted[row] and tries < _TRIES:
+        while drawn < wanted[row]:
             first, last = 0, n_labels
             if drawn and rng.random() < correlation:
                 earlier = positions[int(rng.random() * drawn)]
@@ -51,7 +77,12 @@ def draw_labels(rng, cumulative, label_at, branching, correlation, wanted, indpt
                 known = known or positions[j] == position
             if known:
                 tries += 1
-                continue
+                if tries < _TRIES:
+                    continue
+                positions[:drawn].sort()
+                position = _draw_other(rng, cumulative, positions[:drawn])
+                if position < 0:
+                    break
             tries = 0
             positions[drawn] = position
             drawn += 1
