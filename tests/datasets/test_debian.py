@@ -363,7 +363,14 @@ def test_debdeps_label_text_is_the_packages_own_description(debdeps, packages):
 def test_debdeps_has_no_unlabelled_documents_and_a_long_tail(debdeps):
     assert debdeps.texts_unlabelled is None
     assert debdeps.X_unlabelled is None
-    assert debdeps.card.figures["quantity"]["share of labels with 5 training positives or fewer"] > 0.75
+    quantity = debdeps.card.figures["quantity"]
+    assert quantity["labels a document, all splits"] == pytest.approx(5.00, abs=0.01)
+    assert quantity["share of labels with 5 positives or fewer, all splits"] == pytest.approx(0.704, abs=0.01)
+    assert quantity["share of labels with 5 training positives or fewer"] == pytest.approx(0.787, abs=0.01)
+    per_label = sum(np.bincount(Y.indices, minlength=debdeps.n_labels) for Y in _all_Y(debdeps))
+    assert quantity["share of labels with 5 positives or fewer, all splits"] == (per_label <= 5).mean()
+    for stated in ("exactly one", "each label must be a package", "70.4 %", "78.7 %", "5.00"):
+        assert stated in debdeps.card.to_markdown()
 
 
 def test_cards_say_what_a_random_split_flatters(debtags, debdeps):
@@ -374,7 +381,7 @@ def test_cards_say_what_a_random_split_flatters(debtags, debdeps):
         assert "515e692f2c4121c6" in card
 
 
-def test_measure_of_a_split_counts_near_documents_and_keeps_sizes():
+def test_measure_of_a_split_counts_near_documents():
     measure = _script("measure_split")
     words = ["red green blue", "cat dog cow", "one two three", "red green blue", "north south", "cat dog eel"]
     features = TextFeatures(min_df=1)
@@ -387,9 +394,25 @@ def test_measure_of_a_split_counts_near_documents_and_keeps_sizes():
     )  # fmt: skip
     shipped = measure.Parts(split.X_train, split.Y_train, split.X_test, split.Y_test)
     assert measure.share_near(shipped) == pytest.approx(1 / 3)  # the fourth text is the first one again
-    parts = measure.random_parts(split, 0)
-    assert (parts.X_train.shape[0], parts.X_test.shape[0]) == (3, 3)
-    assert not set(parts.Y_test.indices) - {0, 1, 2}
+
+
+def test_a_random_split_keeps_the_sizes_and_no_document_is_on_both_sides():
+    measure = _script("measure_split")
+    texts = [f"the word{i}" for i in range(7)]
+    features = TextFeatures(min_df=1)
+    X, Y = features.fit_transform(texts), csr_array(np.eye(7, dtype=np.float32))  # document i has label i alone
+    split = Dataset(
+        name="tiny", X_train=X[:3], Y_train=Y[:3], X_valid=X[3:4], Y_valid=Y[3:4], X_test=X[4:], Y_test=Y[4:],
+        label_names=list("abcdefg"), feature_names=features.feature_names, propensity_ab=(0.55, 1.5),
+        card=Card("tiny", "", "", ""), texts_train=texts[:3], texts_valid=texts[3:4], texts_test=texts[4:],
+    )  # fmt: skip
+    shipped = [{0, 1, 2}, {4, 5, 6}]
+    drawn = [measure.random_parts(split, seed) for seed in range(3)]
+    for parts in drawn:
+        train, test = set(parts.Y_train.indices.tolist()), set(parts.Y_test.indices.tolist())
+        assert (parts.X_train.shape[0], parts.X_test.shape[0]) == (len(train), len(test)) == (3, 3)
+        assert not train & test
+    assert any([set(parts.Y_train.indices.tolist()), set(parts.Y_test.indices.tolist())] != shipped for parts in drawn)
 
 
 def test_missing_groups_counts_children_without_their_group(packages):

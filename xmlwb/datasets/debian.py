@@ -201,9 +201,10 @@ LABELS_MADE = {
     ),
     "debdeps": (
         "The labels are the packages that it depends on or recommends (Pre-Depends, Depends, Recommends): "
-        "alternatives split, versions and architectures stripped, a virtual package replaced by its provider where "
-        "it has exactly one and dropped otherwise, the package itself left out; labels of fewer than 2 positives "
-        "are dropped, and then documents without a label. A label's text is that package's own description."
+        "alternatives split, versions and architectures stripped, the package itself left out. A virtual package "
+        "with exactly one provider counts as that provider, any other is dropped, because each label must be a package "
+        "with a description of its own, which is the label's text. Labels of fewer than 2 positives are dropped, "
+        "and then documents without a label."
     ),
 }
 FAULTS = {
