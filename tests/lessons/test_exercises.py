@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 
 from xmlwb.lessons import CHAPTERS, check, hint
 from xmlwb.lessons.chapters import lesson
+from xmlwb.lessons.checking import exercise
 from xmlwb.lessons.exercises import Case, Exercise, Mistake, difference, judge, show
 
 EXERCISES = [exercise for info in CHAPTERS for exercise in lesson(info.key).EXERCISES]
@@ -48,6 +49,22 @@ def test_exercises_belong_to_their_chapter_and_have_hints(exercise: Exercise) ->
     assert exercise.name.split(".")[0] in [info.key for info in CHAPTERS]
     assert len(exercise.hints) >= 2
     assert len(exercise.cases) >= 2
+
+
+def test_right_values_in_a_sparse_row_are_told_so() -> None:
+    def sparse_vote(similarity: np.ndarray, Y: csr_array, m: int) -> Any:
+        nearest = np.argsort(-similarity, kind="stable")[:m]
+        return csr_array(similarity[None, nearest]) @ Y[nearest]
+
+    assert ".toarray().ravel()" in judge(exercise("tour.vote"), sparse_vote).cause
+
+
+def test_psp_takes_a_solution_that_indexes_the_weights_as_an_array() -> None:
+    def psp(relevant: list[set[int]], ranked: list[list[int]], weight: np.ndarray, k: int) -> float:
+        gained = sum(weight[x] for y, r in zip(relevant, ranked, strict=True) for x in r[:k] if x in y)
+        return gained / sum(np.sort(weight[list(y)])[::-1][:k].sum() for y in relevant)
+
+    assert judge(exercise("metrics.psp"), psp).passed
 
 
 def test_a_wrong_value_is_shown_with_input_and_likely_cause() -> None:

@@ -11,8 +11,8 @@ from xmlwb.lessons.progress_file import progress_path, read_progress, record
 
 
 def test_answers_and_solutions_are_counted(progress_file: Path) -> None:
-    quiz("tour", 1).answer("b")
-    quiz("tour", 3).answer("a")
+    quiz("tour", 1).answer("c")
+    quiz("tour", 3).answer("b")
     check("metrics.precision", lambda relevant, ranked, k: sum(x in relevant for x in ranked[:k]) / k)
     table = progress()
     assert table["quick checks"].iloc[0].startswith("1 of")

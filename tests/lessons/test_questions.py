@@ -85,11 +85,31 @@ def test_every_question_of_the_chapters_can_be_answered(key: str, number: int) -
             assert feedback.text == slip.why
 
 
+def test_neither_letter_nor_length_gives_the_right_choice_away() -> None:
+    questions = [q for info in CHAPTERS for q in lesson(info.key).QUESTIONS if isinstance(q, MultipleChoice)]
+    right = [next(i for i, choice in enumerate(q.choices) if choice.right) for q in questions]
+    assert max(right.count(place) for place in range(3)) <= len(questions) / 2
+    longest = [max(q.choices, key=lambda choice: len(choice.text)).right for q in questions]
+    assert sum(longest) <= len(questions) / 2
+
+
+def test_the_explanation_computes_its_further_numbers() -> None:
+    share = Numeric("?", lambda: 40.0, "{answer} %, of which half is {half} %", facts={"half": lambda: 20.0})
+    assert share.judge(40).text == "40 %, of which half is 20 %"
+
+
+def test_a_label_with_two_positives_is_seldom_lost_to_training() -> None:
+    # 69 % of debdeps' documents are for training: both positives outside of it, (1 - 0.69)^2
+    question = lesson("data").QUESTIONS[1]
+    assert isinstance(question, Numeric)
+    assert "a chance of 9.65 %" in question.judge(question.answer()).text
+
+
 def test_quiz_without_a_notebook_is_text_and_takes_answers(progress_file: Any) -> None:
     question = quiz("tour", 1)
     assert "a) " in repr(question)
     assert not question.answer("a").right
-    assert question.answer("b").right
+    assert question.answer("c").right
 
 
 def test_quiz_in_a_notebook_is_a_widget_with_a_text_fallback() -> None:
@@ -101,7 +121,7 @@ def test_quiz_in_a_notebook_is_a_widget_with_a_text_fallback() -> None:
 def test_pressing_a_choice_shows_why() -> None:
     box = quiz("tour", 1).widget()
     _, *rows, told = box.children
-    wrong, right = rows[0].children[0], rows[1].children[0]
+    wrong, right = rows[0].children[0], rows[2].children[0]
     wrong.click()
     assert "✗" in told.value
     right.click()

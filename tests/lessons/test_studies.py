@@ -38,6 +38,7 @@ def texts_dataset(small_dataset: Dataset) -> Dataset:
         small_dataset,
         texts_train=[f"train {i}" for i in range(n_train)],
         ids_train=[str(i) for i in range(n_train)],
+        sources_train=[f"source {i // 2}" for i in range(n_train)],
         texts_test=[f"test {i}\nmore" for i in range(n_test)],
         ids_test=[f"t{i}" for i in range(n_test)],
         X_unlabelled=small_dataset.X_test,
@@ -59,6 +60,7 @@ def test_subsample_keeps_rows_texts_and_names_together(texts_dataset: Dataset) -
     row = int((small.ids_train or [])[7])
     assert (small.X_train[[7]] != texts_dataset.X_train[[row]]).nnz == 0
     assert (small.texts_train or [])[7] == f"train {row}"
+    assert (small.sources_train or [])[7] == f"source {row // 2}"
     assert small.label_names == texts_dataset.label_names
 
 
@@ -200,11 +202,14 @@ def test_cut_figure_tells_both_shares() -> None:
     figure = cut_figure({"set": np.array([90, 5, 3, 2, 0])}, m=5)
     assert "75% of the labels" in figure.layout.annotations[0].text
     assert "10.0% of all 1s" in figure.layout.annotations[0].text
+    assert figure.data[0].line.dash != figure.data[1].line.dash  # not told apart by colour alone
 
 
 def test_growth_and_label_figures_draw_the_tables(small_dataset: Dataset) -> None:
     table = growth_table(small_dataset.Y_train)
     assert list(growth_figure({"small": table}).data[0].y) == table["labels met"].tolist()
+    first, _, second, _ = growth_figure({"small": table, "other": table}).data
+    assert first.marker.symbol != second.marker.symbol
     sizes = set_sizes([small_dataset])
     fit = log_fit(sizes["labels"], sizes["labels a document"])
     assert f"{fit.r_squared:.2f}" in labels_a_document_figure(sizes, fit).data[-1].name

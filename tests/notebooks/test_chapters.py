@@ -56,6 +56,16 @@ def test_the_solution_passes(info: ChapterInfo, found: Exercise) -> None:
 
 
 @by_name
+def test_no_hint_is_a_line_of_the_solution(info: ChapterInfo, found: Exercise) -> None:
+    tag = f"exercise:{found.name}"
+    (cell,) = [c for c in cells(NOTEBOOKS / "solutions" / info.file) if tag in c.metadata.get("tags", [])]
+    hints = " ".join(found.hints).replace("'", '"')
+    for line in cell.source.splitlines()[2:]:
+        told = line.strip().removeprefix("return ").split(" = ", maxsplit=1)[-1]
+        assert len(told) < 24 or told not in hints, line
+
+
+@by_name
 def test_stub_and_solution_have_one_signature_and_docstring(info: ChapterInfo, found: Exercise) -> None:
     stub = student_function(NOTEBOOKS / info.file, found.name)
     solution = student_function(NOTEBOOKS / "solutions" / info.file, found.name)

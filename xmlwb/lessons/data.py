@@ -28,6 +28,14 @@ def _debdeps_tail_mass() -> float:
     return 100 * float(counts[counts <= 5].sum() / counts.sum())
 
 
+def _training_share() -> float:
+    from xmlwb.datasets import load
+
+    ds = load("debdeps")
+    n_valid = 0 if ds.Y_valid is None else ds.Y_valid.shape[0]
+    return ds.n_train / (ds.n_train + n_valid + ds.Y_test.shape[0])
+
+
 def _dense_weights(bytes_each: int = 4) -> float:
     from xmlwb.datasets import load
 
@@ -47,8 +55,8 @@ QUESTIONS: list[Question] = [
         "A linear model for debdeps holds one weight for each pair of a feature and a label. How many "
         "gigabytes (1 GB = 10<sup>9</sup> bytes) would the weights take, dense, at 4 bytes each?",
         _dense_weights,
-        "{answer} GB, for a data set that travels in a few megabytes. This is why every one-vs-all method "
-        "prunes its weights, and why trees and embeddings were invented.",
+        "{answer} GB, for a data set that travels in a few megabytes. This is why DiSMEC "
+        "prunes its weights, and one reason for trees and embeddings.",
         slips=(
             Slip(lambda: _dense_weights(8), "That is with 8 bytes a weight; the question gives 4 (float32)."),
             Slip(
@@ -63,8 +71,8 @@ QUESTIONS: list[Question] = [
         "Of the labels of debdeps that occur in training at all, what percentage has five training "
         "positives or fewer? (Your own function from the exercise can tell.)",
         _debdeps_tail,
-        "{answer} %. A random training and test split of a label with two positives leaves nothing to "
-        "learn from half of the time.",
+        "{answer} %. Of all documents, {trained} % are for training. Split at random, a label with two "
+        "positives would have neither of them there, and so nothing to learn from, with a chance of {lost} %.",
         slips=(
             Slip(
                 _debdeps_tail_mass,
@@ -75,23 +83,27 @@ QUESTIONS: list[Question] = [
         ),
         tolerance=0.02,
         percent=True,
+        facts={
+            "trained": lambda: 100 * _training_share(),
+            "lost": lambda: 100 * (1 - _training_share()) ** 2,
+        },
     ),
     MultipleChoice(
         "Take a random half of the documents. What happens to the mean number of labels a document, and to "
         "the number of different labels that occur?",
         (
             Choice(
-                "Both halve.",
+                "The mean halves; half of the labels remain.",
                 "The mean of a random half is about the mean of the whole: each document keeps all its labels.",
             ),
             Choice(
-                "The mean stays about the same; fewer labels occur, but more than half of them.",
+                "The mean stays; more than half of the labels remain.",
                 "Frequent labels survive any halving. Rare ones vanish, and they are the many: the more "
                 "documents you collect, the more labels you meet.",
                 right=True,
             ),
             Choice(
-                "The mean stays about the same; half of the labels remain.",
+                "The mean stays; just half of the labels remain.",
                 "A label remains if a single one of its documents does, so more than half of them remain.",
             ),
         ),
@@ -101,12 +113,6 @@ QUESTIONS: list[Question] = [
         "missing tag as a negative. What do you assume?",
         (
             Choice(
-                "That volunteers looked at each of these packages and found no tag that fits.",
-                "Yes: an absent tag would then be a judgement. In truth nobody looked, and the model is "
-                "taught that programs like the untagged ones deserve no tag.",
-                right=True,
-            ),
-            Choice(
                 "Nothing: a 0 only says that the tag is not known.",
                 "The stored matrix says that. But the loss of a one-vs-all model does not know 'unknown': "
                 "it pushes the score of every 0 down.",
@@ -115,6 +121,12 @@ QUESTIONS: list[Question] = [
                 "That the tags are missing at random.",
                 "That would be a weaker assumption, under which the loss could be corrected. Absent = "
                 "negative assumes that nothing is missing.",
+            ),
+            Choice(
+                "That each package was judged, and no tag fits it.",
+                "Yes: an absent tag would then be a judgement. In truth nobody looked, and the model is "
+                "taught that programs like the untagged ones deserve no tag.",
+                right=True,
             ),
         ),
     ),
@@ -172,8 +184,8 @@ EXERCISES: list[Exercise] = [
         ),
         hints=(
             "Count each label's positives first: one number for each column.",
-            "counts = Y.sum(axis=0); keep counts[counts > 0].",
-            "The mean of a boolean array is a share: np.mean(counts[counts > 0] <= m).",
+            "Y.sum(axis=0) counts; keep the labels that occur: counts[counts > 0].",
+            "The mean of a boolean array is a share: np.mean([True, False, False, True]) is 0.5.",
         ),
     ),
     Exercise(
@@ -236,7 +248,7 @@ EXERCISES: list[Exercise] = [
         hints=(
             "For one test document: does its source occur among the training sources?",
             "A set answers 'in' quickly: known = set(train_sources).",
-            "np.mean([source in known for source in test_sources])",
+            "One True or False for each test document, twins included; the mean of these is a share.",
         ),
     ),
 ]

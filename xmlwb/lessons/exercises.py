@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 Function = Callable[..., Any]
+_SPARSE = "The values are right; return an array: .toarray().ravel()"
 Status = Literal["passed", "failed", "unwritten"]
 
 
@@ -47,7 +48,7 @@ class Exercise:
     mistakes : tuple of Mistake
         Known mistakes; a student's function that behaves as one is told so.
     hints : tuple of str
-        From a nudge to nearly the answer.
+        From a nudge to an ingredient; the last one leaves something to do.
     """
 
     name: str
@@ -137,8 +138,12 @@ def _compare(exercise: Exercise, number: int, function: Function, got: Any) -> V
         on=_input(exercise, case),
         got=show(got),
         wanted=show(wanted),
-        cause=_likely_cause(exercise, number, function, got),
+        cause=_SPARSE if _right_but_sparse(got, wanted) else _likely_cause(exercise, number, function, got),
     )
+
+
+def _right_but_sparse(got: Any, wanted: Any) -> bool:
+    return issparse(got) and not issparse(wanted) and difference(got.toarray().ravel(), wanted) is None
 
 
 def _likely_cause(exercise: Exercise, number: int, function: Function, got: Any) -> str:

@@ -112,15 +112,15 @@ def cut_figure(counts: Mapping[str, np.ndarray], m: int = 5) -> go.Figure:
     for column, ordered in enumerate(occurring.values(), start=1):
         rank = np.unique(np.geomspace(1, len(ordered), 400).astype(int))
         positives = ordered[rank - 1]
-        for part, colour, inside in (
-            (f"more than {m}", BLUE, positives > m),
-            (f"at most {m}", ORANGE, positives <= m),
+        for part, colour, dash, inside in (
+            (f"more than {m}", BLUE, "solid", positives > m),
+            (f"at most {m}", ORANGE, "dot", positives <= m),
         ):
             figure.add_scatter(
                 x=rank[inside],
                 y=positives[inside],
                 mode="lines",
-                line={"color": colour, "width": 6},
+                line={"color": colour, "width": 6, "dash": dash},
                 name=f"{part} positives",
                 legendgroup=part,
                 showlegend=column == 1,
@@ -136,7 +136,8 @@ def cut_figure(counts: Mapping[str, np.ndarray], m: int = 5) -> go.Figure:
 def growth_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
     """Labels met (left) and labels a document (right) against documents, from `growth.growth_table`."""
     figure = make_subplots(cols=2, horizontal_spacing=0.12)
-    for (name, table), colour in zip(tables.items(), (BLUE, ORANGE, GREEN, VERMILION), strict=False):
+    looks = zip((BLUE, ORANGE, GREEN, VERMILION), ("circle", "diamond", "square", "x"), strict=True)
+    for (name, table), (colour, symbol) in zip(tables.items(), looks, strict=False):
         for column, y in enumerate(("labels met", "labels a document"), start=1):
             figure.add_scatter(
                 x=table["documents"],
@@ -145,6 +146,7 @@ def growth_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
                 name=name,
                 legendgroup=name,
                 line={"color": colour},
+                marker={"symbol": symbol, "size": 9},
                 showlegend=column == 1,
                 row=1,
                 col=column,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import log, log2
 
+import numpy as np
+
 from xmlwb.lessons.exercises import Case, Exercise, Mistake
 from xmlwb.lessons.questions import Choice, MultipleChoice, Numeric, Question, Slip
 
@@ -37,13 +39,14 @@ QUESTIONS: list[Question] = [
     MultipleChoice(
         "Model a puts its one hit in place 1, model b in place 5. Which metrics tell them apart?",
         (
-            Choice("P@5 and nDCG@5.", "Both models have one hit in five places: P@5 does not see the order."),
             Choice(
-                "nDCG@5 and P@1, but not P@5.",
-                "nDCG discounts a hit in place r by 1/log(r + 1), and only a has a hit within its first place.",
+                "P@1 and nDCG@5.",
+                "nDCG discounts a hit in place r by 1/log(r + 1), and only a has a hit in its first place. P@5 "
+                "does not see the order.",
                 right=True,
             ),
-            Choice("Neither.", "nDCG@5 discounts the later hit, and P@1 looks at the first place only."),
+            Choice("P@5 and nDCG@5.", "Both models have one hit in five places: P@5 does not see the order."),
+            Choice("P@1, P@5 and nDCG@5.", "Both models have one hit in five places: P@5 is the same for both."),
         ),
     ),
     Numeric(
@@ -65,6 +68,26 @@ QUESTIONS: list[Question] = [
         tolerance=0.03,
     ),
     MultipleChoice(
+        "Volunteers tag popular packages more fully than obscure ones. Which assumption behind PSP@k breaks?",
+        (
+            Choice(
+                "That a recorded tag is true.",
+                "Popular packages lack fewer tags; nothing says that they carry more wrong ones.",
+            ),
+            Choice(
+                "That the propensity falls with the label's frequency.",
+                "Among labels it may still do so. What differs here is how fully two documents with the same "
+                "true label are tagged.",
+            ),
+            Choice(
+                "That the propensity depends on the label alone.",
+                "The chance that a true tag is recorded now depends on the package too. One weight for each "
+                "label corrects too much for popular packages, and too little for the others.",
+                right=True,
+            ),
+        ),
+    ),
+    MultipleChoice(
         "PSP@5 can be larger than P@5 for the same predictions, even when every label has the same propensity. Why?",
         (
             Choice(
@@ -73,15 +96,15 @@ QUESTIONS: list[Question] = [
                 "common factor cancels.",
             ),
             Choice(
-                "Because PSP divides by what a perfect ranking would reach, and P@5 by 5 even where a "
-                "document has two labels.",
-                "With equal propensities PSP@k becomes the hits over the sum of min(k, |y|): never less than P@k.",
-                right=True,
-            ),
-            Choice(
                 "Because it is a mean over documents of ratios.",
                 "As the Repository defines it, it is a ratio of sums over the test set; and a mean of "
                 "ratios would not explain it either.",
+            ),
+            Choice(
+                "Because it divides by what can be reached.",
+                "P@5 divides by 5 even where a document has two labels. With equal propensities PSP@k becomes "
+                "the hits over the sum of min(k, |y|): never less than P@k.",
+                right=True,
             ),
         ),
     ),
@@ -94,13 +117,13 @@ QUESTIONS: list[Question] = [
                 "for both, and that shared part cancels in the difference.",
             ),
             Choice(
-                "The test: both models answered the same documents, and it looks at the differences.",
-                "Pairing removes the spread that the two models share. It speaks for this training set and "
-                "this split; another training set is another matter.",
+                "The test: it looks at the differences, document by document.",
+                "Both models answered the same documents, and pairing removes the spread that they share. It "
+                "speaks for this training set and this split; another training set is another matter.",
                 right=True,
             ),
             Choice(
-                "Neither: 95 % and 0.001 contradict each other.",
+                "Neither: overlapping intervals and p = 0.001 contradict each other.",
                 "They answer different questions: how good is one model, and which of the two is better.",
             ),
         ),
@@ -128,34 +151,39 @@ def _ndcg(relevant: set[int], ranked: Sequence[int], k: int) -> float:
     return _dcg(relevant, ranked, k) / _ideal(min(k, len(relevant))) if relevant else 0.0
 
 
-def _gained(relevant: set[int], ranked: Sequence[int], weight: Sequence[float], k: int) -> float:
+def _gained(relevant: set[int], ranked: Sequence[int], weight: np.ndarray, k: int) -> float:
     return sum(weight[label] for label in ranked[:k] if label in relevant)
 
 
-def _best(relevant: set[int], weight: Sequence[float], k: int) -> float:
+def _best(relevant: set[int], weight: np.ndarray, k: int) -> float:
     return sum(sorted((weight[label] for label in relevant), reverse=True)[:k])
 
 
-def _psp(relevant: list[set[int]], ranked: list[list[int]], weight: Sequence[float], k: int) -> float:
+def _psp(relevant: list[set[int]], ranked: list[list[int]], weight: np.ndarray, k: int) -> float:
     gained = sum(_gained(y, r, weight, k) for y, r in zip(relevant, ranked, strict=True))
     return gained / sum(_best(y, weight, k) for y in relevant)
 
 
-def _mean_of_ratios(relevant: list[set[int]], ranked: list[list[int]], weight: Sequence[float], k: int) -> float:
+def _mean_of_ratios(relevant: list[set[int]], ranked: list[list[int]], weight: np.ndarray, k: int) -> float:
     pairs = zip(relevant, ranked, strict=True)
     return sum(_gained(y, r, weight, k) / _best(y, weight, k) for y, r in pairs) / len(relevant)
 
 
-def _not_normalised(relevant: list[set[int]], ranked: list[list[int]], weight: Sequence[float], k: int) -> float:
+def _not_normalised(relevant: list[set[int]], ranked: list[list[int]], weight: np.ndarray, k: int) -> float:
     return sum(_gained(y, r, weight, k) for y, r in zip(relevant, ranked, strict=True)) / (k * len(relevant))
 
 
-def _best_not_cut(relevant: list[set[int]], ranked: list[list[int]], weight: Sequence[float], k: int) -> float:
+def _best_not_cut(relevant: list[set[int]], ranked: list[list[int]], weight: np.ndarray, k: int) -> float:
     gained = sum(_gained(y, r, weight, k) for y, r in zip(relevant, ranked, strict=True))
     return gained / sum(_best(y, weight, len(y)) for y in relevant)
 
 
-_WEIGHT = [1.5, 2.0, 4.0, 8.0, 3.0]
+def _best_of_returned(relevant: list[set[int]], ranked: list[list[int]], weight: np.ndarray, k: int) -> float:
+    gained = sum(_gained(y, r, weight, k) for y, r in zip(relevant, ranked, strict=True))
+    return gained / sum(_best(y, weight, min(k, len(r))) for y, r in zip(relevant, ranked, strict=True))
+
+
+_WEIGHT = np.array([1.5, 2.0, 4.0, 8.0, 3.0])
 _RELEVANT = [{0}, {1, 2, 3}, {0, 4}]
 _RANKED = [[0, 1, 2], [0, 3, 1], [1, 0, 2]]
 
@@ -197,7 +225,7 @@ EXERCISES: list[Exercise] = [
         hints=(
             "How many of the first k entries of ranked are in relevant?",
             "ranked[:k] is the top of the list; `label in relevant` is True or False, and True counts 1 in a sum.",
-            "sum(label in relevant for label in ranked[:k]) / k",
+            "Divide the number of hits by k, whatever the lengths of relevant and ranked.",
         ),
     ),
     Exercise(
@@ -208,6 +236,7 @@ EXERCISES: list[Exercise] = [
             Case(({3, 7}, [1, 7, 3], 1)),
             Case(({1, 2, 3, 4}, [1, 9, 2], 3)),
             Case(({1, 2, 3}, [8, 9, 1, 2], 3)),
+            Case(({2, 5}, [2], 3), "ndcg({2, 5}, [2], 3): the model returned fewer than k labels"),
             Case((set(), [2, 5, 6], 3), "ndcg(set(), [2, 5, 6], 3): a document without labels counts 0"),
         ),
         mistakes=(
@@ -223,6 +252,11 @@ EXERCISES: list[Exercise] = [
             Mistake(
                 lambda y, r, k: _dcg(y, r, k) / _ideal(len(y)),
                 "The ideal also stops at k: min(k, number of relevant labels) places.",
+            ),
+            Mistake(
+                lambda y, r, k: _dcg(y, r, k) / _ideal(min(k, len(y), len(r))),
+                "Your ideal is shorter where the model returned fewer than k labels. A place left empty is a "
+                "miss: the ideal has min(k, number of relevant labels) places.",
             ),
             Mistake(
                 lambda y, r, k: _dcg(y, r, len(r)) / _ideal(min(k, len(y))),
@@ -249,7 +283,11 @@ EXERCISES: list[Exercise] = [
         cases=(
             Case((_RELEVANT, _RANKED, _WEIGHT, 1)),
             Case((_RELEVANT, _RANKED, _WEIGHT, 2)),
-            Case((_RELEVANT[:2], _RANKED[:2], [2.0] * 5, 3)),
+            Case((_RELEVANT[:2], _RANKED[:2], np.full(5, 2.0), 3)),
+            Case(
+                ([{0, 3}, {1}], [[0], [1, 2]], _WEIGHT, 2),
+                "psp([{0, 3}, {1}], [[0], [1, 2]], weight, k=2): the first ranking is shorter than k",
+            ),
             Case(
                 ([{0}, set()], [[0, 1], [1, 2]], _WEIGHT, 2),
                 "psp([{0}, set()], [[0, 1], [1, 2]], weight, k=2): the second document has no labels",
@@ -271,7 +309,12 @@ EXERCISES: list[Exercise] = [
                 "In the reachable part you added all relevant labels' weights; only the k largest fit into k places.",
             ),
             Mistake(
-                lambda y, r, w, k: _psp(y, r, [1.0] * len(w), k),
+                _best_of_returned,
+                "Where a model returned fewer than k labels you let it reach fewer. What can be reached is a "
+                "matter of the document alone: its k largest weights.",
+            ),
+            Mistake(
+                lambda y, r, w, k: _psp(y, r, np.ones(len(w)), k),
                 "Every hit counted 1: weight[label] is missing, above and below the fraction's line.",
             ),
         ),

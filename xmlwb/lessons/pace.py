@@ -33,7 +33,7 @@ def subsample(ds: Dataset, n_train: int, n_test: int | None = None, *, random_st
         rows = np.sort(rng.choice(X.shape[0], size=most, replace=False))
         changes[f"X_{part}"] = X[rows]
         changes[f"Y_{part}"] = getattr(ds, f"Y_{part}")[rows]
-        for field in (f"texts_{part}", f"ids_{part}"):
+        for field in (f"texts_{part}", f"ids_{part}", f"sources_{part}"):
             items: list[str] | None = getattr(ds, field)
             changes[field] = None if items is None else [items[i] for i in rows]
     return dataclasses.replace(ds, **changes)  # type: ignore[arg-type]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 LETTERS = "abcdefgh"
 
@@ -84,7 +84,9 @@ class Numeric:
     answer : callable
         Computes the answer from the bundled data, so that question and data cannot drift apart.
     explanation : str
-        Shown after an answer; ``{answer}`` stands for the computed value.
+        Shown after an answer; ``{answer}`` stands for the computed value, ``{name}`` for the fact of that name.
+    facts : mapping of str to callable
+        Further numbers of the explanation, computed as the answer is.
     slips : tuple of Slip
         Wrong numbers with a known cause.
     tolerance : float
@@ -102,6 +104,7 @@ class Numeric:
     tolerance: float = 0.02
     digits: int = 3
     percent: bool = False
+    facts: Mapping[str, Callable[[], float]] = field(default_factory=dict)
 
     def judge(self, answer: str | float) -> Feedback:
         """Judge a number (text such as ``"12.5"``, ``"12,5"``, ``"40 %"`` or ``"1e3"`` is understood).
@@ -115,13 +118,16 @@ class Numeric:
         if self.percent and str(answer).strip().endswith("%"):
             value *= 100
         truth = float(self.answer())
-        shown = f"{truth:.{self.digits}g}"
         if self._near(value, truth):
-            return Feedback(True, self.explanation.format(answer=shown))
+            shown = {name: self._show(fact()) for name, fact in self.facts.items()}
+            return Feedback(True, self.explanation.format(answer=self._show(truth), **shown))
         for slip in self.slips:
             if self._near(value, float(slip.value())):
                 return Feedback(False, slip.why)
         return Feedback(False, f"{value:g} is too {'high' if value > truth else 'low'}. Try again.")
+
+    def _show(self, value: float) -> str:
+        return f"{value:.{self.digits}g}"
 
     def _near(self, value: float, target: float) -> bool:
         return abs(value - target) <= self.tolerance * max(abs(target), 1e-12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from xmlwb.lessons.exercises import Case, Exercise, Mistake
+from xmlwb.lessons.exercises import Case, Exercise, Mistake, show
 from xmlwb.lessons.questions import Choice, MultipleChoice, Numeric, Question, Slip
 
 
@@ -25,8 +25,8 @@ def _labels_a_document() -> float:
 
 QUESTIONS: list[Question] = [
     MultipleChoice(
-        "A model for $L$ labels could answer with any of the $2^L$ subsets. Why do the methods of this "
-        "course return the $k$ best labels in order instead?",
+        "A model could answer with a set of labels, of any size. Why do the methods of this course return "
+        "the $k$ best labels in order instead?",
         (
             Choice(
                 "Because every document has exactly k labels.",
@@ -34,15 +34,15 @@ QUESTIONS: list[Question] = [
                 "not a property of the document.",
             ),
             Choice(
-                "Because people and machines use the top of a list, and a ranking leaves the cut to whoever uses it.",
-                "A tagger shows five suggestions, a search engine one page. A ranking serves both, and it "
-                "can be judged although the true label set is incomplete.",
-                right=True,
-            ),
-            Choice(
-                "Because a subset cannot be computed from the scores.",
+                "Because a set cannot be computed from scores.",
                 "It can: keep the labels whose score passes a threshold. The difficulty is to choose "
                 "thresholds for labels with two or three positives.",
+            ),
+            Choice(
+                "Because people use the top of a list.",
+                "A tagger shows five suggestions, a search engine one page. A ranking serves both and leaves the "
+                "cut to whoever uses it, and it can be judged although the true label set is incomplete.",
+                right=True,
             ),
         ),
     ),
@@ -66,29 +66,33 @@ QUESTIONS: list[Question] = [
         percent=True,
     ),
     MultipleChoice(
-        "Popular gives every document the same labels, and yet its P@1 is far from zero. What shows best "
-        "that it has learned nothing about documents?",
+        "Popular gives every document the same labels, and yet its P@1 is far from zero. Which measurement "
+        "of its predictions shows that it has learned nothing from the documents?",
         (
             Choice(
-                "Its P@5 is lower than its P@1.",
+                "The number of labels that it ever predicts.",
+                "It is five. A metric that averages over documents hides this, because a few labels hold so "
+                "many of the 1s; a view by label frequency shows it at once.",
+                right=True,
+            ),
+            Choice(
+                "Its P@5, which is lower than its P@1.",
                 "That holds for every good model too: the fifth guess is less sure than the first, and few "
                 "documents have five labels.",
             ),
             Choice(
-                "The labels that it never predicts: all but five.",
-                "Its coverage is five labels. A metric that averages over documents hides this, because a "
-                "few labels make up so much of the mass; a view by label frequency shows it at once.",
-                right=True,
-            ),
-            Choice(
-                "It needs no features to train.",
-                "True, but that describes the model; it does not measure its predictions.",
+                "Its P@1, which is lower than one-vs-all's.",
+                "That shows that one-vs-all has learned more. Popular's own P@1 could be the same for a model "
+                "that reads the documents, and reads them badly.",
             ),
         ),
     ),
 ]
 
 _Y = csr_array(np.array([[1, 0, 1, 0], [0, 0, 1, 1], [1, 0, 1, 0], [0, 1, 1, 0]], dtype=np.float32))
+# more than 16 labels: below that, numpy's default sort happens to keep ties in order
+_MANY_COUNTS = np.tile([2, 1, 3, 2, 1], 8)
+_Y_MANY = csr_array((np.arange(3)[:, None] < _MANY_COUNTS).astype(np.float32))
 _Y_TIED = csr_array(np.array([[0, 1, 0, 1, 0], [0, 1, 0, 1, 1], [0, 0, 1, 0, 0]], dtype=np.float32))
 
 
@@ -117,6 +121,7 @@ EXERCISES: list[Exercise] = [
             Case((_Y, 2), "popular(Y, k=2) with Y =\n" + str(_Y.toarray().astype(int))),
             Case((_Y_TIED, 3), "popular(Y, k=3) with Y =\n" + str(_Y_TIED.toarray().astype(int))),
             Case((_Y, 4), "popular(Y, k=4) with Y =\n" + str(_Y.toarray().astype(int))),
+            Case((_Y_MANY, 30), f"popular(Y, k=30) with a Y whose 40 columns hold {show(_MANY_COUNTS)} ones"),
         ),
         mistakes=(
             Mistake(
@@ -127,6 +132,11 @@ EXERCISES: list[Exercise] = [
                 lambda Y, k: np.argsort(_counts(Y), kind="stable")[::-1][:k],
                 "Ties: reversing an upward sort puts the higher index first among equal counts. Sort the "
                 "negated counts with kind='stable', and ties go to the lower index.",
+            ),
+            Mistake(
+                lambda Y, k: np.argsort(-_counts(Y))[:k],
+                "Ties: numpy's default sort may put equal counts in any order; kind='stable' keeps them in "
+                "the order of their indices.",
             ),
             Mistake(
                 lambda Y, k: np.argsort(-np.asarray(Y.sum(axis=1)), kind="stable")[:k],
@@ -140,7 +150,7 @@ EXERCISES: list[Exercise] = [
         hints=(
             "A column of Y is a label. How often does it occur in training?",
             "Y.sum(axis=0) gives the counts; argsort gives indices, in upward order.",
-            "np.argsort(-counts, kind='stable')[:k] sorts downwards and keeps ties in index order.",
+            "Sorting negated counts upwards sorts counts downwards; kind='stable' keeps ties in index order.",
         ),
     ),
     Exercise(
@@ -184,8 +194,8 @@ EXERCISES: list[Exercise] = [
         ),
         hints=(
             "Two steps: find the m rows of Y with the highest similarity, then add them up, weighted.",
-            "nearest = np.argsort(-similarity, kind='stable')[:m]",
-            "A weighted sum of rows is a product: similarity[nearest] @ Y[nearest]",
+            "np.argsort of the negated similarities gives the most similar rows first; Y[rows] takes some rows of Y.",
+            "A weighted sum of the rows of a matrix is a product: weights @ matrix.",
         ),
     ),
 ]
