@@ -195,6 +195,22 @@ def test_gain_is_the_paired_test_of_the_bin(larger):
     assert mine["low"] > 0
 
 
+def test_groups_are_resampled_as_wholes(larger):
+    """Nine copies of each instance, grouped, give the tables of the instances alone; not grouped, narrower ones."""
+    train, test, predictions = larger
+    nine = np.repeat(np.arange(400), 9)
+    copies = {model: S[nine] for model, S in predictions.items()}
+    alone = tail_views(train, test, predictions)
+    grouped, ungrouped = (tail_views(train, test[nine], copies, groups=g) for g in (nine, None))
+    pd.testing.assert_frame_equal(grouped.quality, alone.quality)
+    pd.testing.assert_frame_equal(grouped.gain, alone.gain)
+    assert (grouped.grouped, ungrouped.grouped) == (True, False)
+    widths = [views.quality["high"] - views.quality["low"] for views in (alone, ungrouped)]
+    assert (widths[0] / widths[1]).mean() == pytest.approx(3, rel=0.1)
+    with pytest.raises(ValueError, match="groups: found 400 entries, wanted 3600"):
+        tail_views(train, test[nine], copies, groups=range(400))
+
+
 def test_same_seed_same_tables_and_a_baseline_by_name(larger):
     train, test, predictions = larger
     first, again = (tail_views(train, test, predictions, baseline="informed", n_resamples=50) for _ in range(2))

@@ -3,11 +3,6 @@
 `tail_views` makes the tables, `xmlwb.plots.tail_figures` draws them: (1) label frequency by rank, with the fitted
 exponent; (2) how much of each frequency bin's labels a model finds; (3) what one model gains over another, bin by bin;
 (4) which labels are ever predicted. All frequencies are those of the training labels.
-
-References
-----------
-A. Clauset, C. R. Shalizi, M. E. J. Newman, Power-law distributions in empirical data, SIAM Review 51, 2009: the
-discrete maximum-likelihood exponent (section 3.1) and the lower cut-off by Kolmogorov-Smirnov distance (section 3.3).
 """
 
 from __future__ import annotations
@@ -19,95 +14,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import zeta
 
 from xmlwb.metrics import top_k_hits
-from xmlwb.ranking import labels_csr
-from xmlwb.significance import check_resampling, resampled_sums, sign_flip_p_value
+from xmlwb.power_law import PowerLaw, fit_power_law
+from xmlwb.ranking import check_k, labels_csr
+from xmlwb.significance import check_resampling, group_sums, resampled_sums, sign_flip_p_value
 
 Floats = NDArray[np.float64]
 UNSEEN = "unseen"
-_CUT_OFFS_TRIED = 60
-_FEWEST_LABELS = 10
-
-
-@dataclass(frozen=True)
-class PowerLaw:
-    """A power law P(N = x) proportional to x^-alpha for x >= x_min, fitted to label frequencies.
-
-    Attributes
-    ----------
-    alpha : exponent of the frequencies' distribution.
-    x_min : smallest frequency that the fit covers, in training positives.
-    n_covered : labels with at least x_min positives.
-    distance : largest gap between the fitted and the observed distribution (Kolmogorov-Smirnov).
-    """
-
-    alpha: float
-    x_min: int
-    n_covered: int
-    distance: float
-
-    @property
-    def rank_exponent(self) -> float:
-        """b of the rank-frequency law N(rank) ~ rank^-b, 1 / (alpha - 1); about 1 is Zipf's law."""
-        return 1.0 / (self.alpha - 1.0)
-
-    def rank_of(self, x: Any) -> Floats:
-        """Expected number of labels with at least x positives, for x >= x_min."""
-        return self.n_covered * zeta(self.alpha, np.asarray(x, dtype=np.float64)) / zeta(self.alpha, self.x_min)
-
-
-def fit_power_law(counts: Any, x_min: int | None = None) -> PowerLaw:
-    """Fit a discrete power law to label frequencies by maximum likelihood.
-
-    A straight line through the log-log rank plot is the usual short cut; its errors are correlated and it is drawn to
-    the flat head, so the likelihood is maximised instead (Clauset et al., eq. 3.5). Without `x_min`, the cut-off is the
-    one whose fit lies closest to the data among at most 60 observed frequencies that leave at least 10 labels.
-
-    Parameters
-    ----------
-    counts : array (L,) of training positives; zeros are left out.
-    x_min : smallest frequency to fit, at least 1.
-
-    Raises
-    ------
-    ValueError
-        With fewer than 10 labels of at least x_min positives, or where they all have the same frequency.
-
-    Examples
-    --------
-    >>> x = np.round(1000 / np.arange(1, 1001))  # Zipf's law: alpha 2, rank exponent 1
-    >>> round(fit_power_law(x, x_min=5).alpha, 1)
-    2.0
-    """
-    x = np.sort(np.asarray(counts, dtype=np.float64).ravel())
-    x = x[x > 0]
-    if len(x) < _FEWEST_LABELS or x[0] == x[-1]:
-        raise ValueError(
-            f"counts: found {len(x)} labels with positives, wanted {_FEWEST_LABELS} of several frequencies"
-        )
-    if x_min is not None:
-        if x_min < 1 or (x >= x_min).sum() < _FEWEST_LABELS or x[x >= x_min][0] == x[-1]:
-            raise ValueError(f"x_min: found {x_min}, wanted a cut-off that leaves {_FEWEST_LABELS} unequal labels")
-        return _fit_above(x, int(x_min))
-    possible = np.unique(x[: len(x) - _FEWEST_LABELS + 1])
-    possible = possible[possible < x[-1]]
-    tried = np.unique(np.linspace(0, len(possible) - 1, min(_CUT_OFFS_TRIED, len(possible))).astype(int))
-    return min((_fit_above(x, int(c)) for c in possible[tried]), key=lambda fit: fit.distance)
-
-
-def _fit_above(x: Floats, x_min: int) -> PowerLaw:
-    x = x[x >= x_min]
-    mean_log = np.log(x).mean()
-    alpha = float(
-        minimize_scalar(lambda a: np.log(zeta(a, x_min)) + a * mean_log, bounds=(1.01, 8.0), method="bounded").x
-    )
-    values, first = np.unique(x, return_index=True)
-    below = first / len(x)  # observed share of labels under each value
-    expected = 1.0 - zeta(alpha, values) / zeta(alpha, x_min)
-    return PowerLaw(alpha, x_min, len(x), float(np.abs(below - expected).max()))
 
 
 def frequency_bins(Y_train: Any, kind: Literal["mass", "decile"] = "mass") -> pd.DataFrame:
@@ -138,9 +52,8 @@ def frequency_bins(Y_train: Any, kind: Literal["mass", "decile"] = "mass") -> pd
     if kind == "mass":
         names = ["head", "torso", "tail"]
         value, inverse, labels_of_value = np.unique(counts, return_inverse=True, return_counts=True)
-        above = counts.sum() - np.cumsum(
-            value * labels_of_value
-        )  # positives of all labels more frequent than this value
+        # positives of all labels more frequent than this value
+        above = counts.sum() - np.cumsum(value * labels_of_value)
         code = np.minimum(3 * above[inverse] // max(1, counts.sum()), 2)
     elif kind == "decile":
         names = [str(d) for d in range(1, 11)]
@@ -161,7 +74,7 @@ class TailViews:
     labels : DataFrame, one row a label
         "label" (name or index), "positives", "rank", "bin", "test positives", and for each model "predicted: <model>"
         (times among the first k) and "right: <model>".
-    power_law : PowerLaw, or None where there are too few labels to fit one.
+    power_law : PowerLaw, or None where there are too few labels to fit one, or no exponent fits them.
     bins : DataFrame, one row a bin that holds labels
         "labels", "share of labels", "positives", "share of positives", "fewest", "most" (positives of one label).
     quality : DataFrame, one row a model and bin
@@ -172,7 +85,7 @@ class TailViews:
     coverage : DataFrame, one row a model and bin
         Of the bin's labels that occur in the test set ("labels"), the shares that are "right at least once",
         "predicted, never right" and "never predicted" within the first k.
-    models, baseline, k, confidence : what the tables are of.
+    models, baseline, k, confidence, grouped : what the tables are of, and whether groups were resampled as wholes.
     """
 
     labels: pd.DataFrame
@@ -185,6 +98,7 @@ class TailViews:
     baseline: str
     k: int
     confidence: float
+    grouped: bool
 
     def never_predicted(self, model: str) -> pd.DataFrame:
         """The labels that occur in the test set and that `model` never names within the first k, frequent first."""
@@ -214,6 +128,7 @@ def tail_views(
     kind: Literal["mass", "decile"] = "mass",
     baseline: str | None = None,
     label_names: Sequence[str] | None = None,
+    groups: Any | None = None,
     confidence: float = 0.95,
     n_resamples: int = 1000,
     random_state: int = 0,
@@ -228,6 +143,7 @@ def tail_views(
     kind : frequency bins, see `frequency_bins`.
     baseline : the model that the others are held against; the first one if not given.
     label_names : names for the table of labels.
+    groups : a name for each test instance, e.g. ``dataset.sources_test``; see `significance.bootstrap_interval`.
     confidence, n_resamples, random_state : of the bootstrap over test instances. All models and bins see the same
         resamples. Time is O(n_resamples n_test models bins).
 
@@ -239,8 +155,11 @@ def tail_views(
     check_resampling(confidence, n_resamples)
     table, test = frequency_bins(Y_train, kind), labels_csr(Y_test, "Y_test")
     n, L = test.shape
+    if n == 0:
+        raise ValueError("Y_test: found no rows, wanted at least one instance")
     if len(table) != L:
         raise ValueError(f"Y_test: found {L} labels, wanted the {len(table)} of Y_train")
+    check_k(k, L)
     models = list(predictions)
     if not models:
         raise ValueError("predictions: found no model, wanted at least one")
@@ -255,10 +174,11 @@ def tail_views(
     # Per instance and bin: true labels, then the right predictions of each model; all resampled together.
     counted = [_by_bin(np.repeat(np.arange(n), np.diff(test.indptr)), code[test.indices], n, n_bins)]
     for model, S in predictions.items():
-        first, right = top_k_hits(test, S, k)
+        first, right = _top_k_hits_of(model, test, S, k)
         table[f"predicted: {model}"] = np.bincount(first[first >= 0], minlength=L)
         table[f"right: {model}"] = np.bincount(first[right], minlength=L)
         counted.append(_by_bin(np.nonzero(right)[0], code[first[right]], n, n_bins))
+    counted = [group_sums(part, groups) for part in counted]
     columns = np.hstack(counted)
     draws = resampled_sums(columns, n_resamples, random_state).reshape(n_resamples, len(counted), n_bins)
     seen = columns.sum(axis=0).reshape(len(counted), n_bins)
@@ -284,12 +204,21 @@ def tail_views(
         baseline=baseline,
         k=k,
         confidence=confidence,
+        grouped=groups is not None,
     )
 
 
 def _check_known(name: str, model: str, models: list[str]) -> None:
     if model not in models:
         raise ValueError(f"{name}: found {model!r}, wanted one of {', '.join(models)}")
+
+
+def _top_k_hits_of(model: str, test: Any, S: Any, k: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """`top_k_hits`, its complaint with the model's name."""
+    try:
+        return top_k_hits(test, S, k)
+    except ValueError as error:
+        raise ValueError(f"predictions[{model!r}]: {error}") from error
 
 
 def _by_bin(rows: NDArray[Any], code: NDArray[np.int64], n: int, n_bins: int) -> Floats:
@@ -317,8 +246,10 @@ def _table(models: list[str], bins: list[str], **columns: Floats) -> pd.DataFram
 
 
 def _fit_if_possible(counts: pd.Series) -> PowerLaw | None:
-    seen = counts[counts > 0]
-    return fit_power_law(seen) if len(seen) >= _FEWEST_LABELS and seen.nunique() > 1 else None
+    try:
+        return fit_power_law(counts)
+    except ValueError:  # too few labels, or no power law
+        return None
 
 
 def _bins_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -335,11 +266,7 @@ def _coverage_table(table: pd.DataFrame, models: list[str]) -> pd.DataFrame:
     for model in models:
         predicted, right = in_test[f"predicted: {model}"] > 0, in_test[f"right: {model}"] > 0
         flags = pd.DataFrame(
-            {
-                "right at least once": right,
-                "predicted, never right": predicted & ~right,
-                "never predicted": ~predicted,
-            }
+            {"right at least once": right, "predicted, never right": predicted & ~right, "never predicted": ~predicted}
         )
         grouped = flags.groupby(in_test["bin"], observed=False)
         part = grouped.mean()

@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from xmlwb.plots.theme import BLACK, BLUE, FONT_SIZE, GREEN, GREY, ORANGE, SKY, model_styles
-from xmlwb.tails import UNSEEN, PowerLaw, TailViews
+from xmlwb.power_law import PowerLaw
+from xmlwb.tails import UNSEEN, TailViews
 
 # Points drawn of a rank-frequency curve: evenly spread on the log axis, so that a million labels stay a small figure.
 _CURVE_POINTS = 500
@@ -233,4 +234,5 @@ def _count(number: int, noun: str) -> str:
 
 
 def _intervals(views: TailViews) -> str:
-    return f"bars: {views.confidence:.0%} bootstrap intervals over test instances"
+    over = "groups of test instances" if views.grouped else "test instances"
+    return f"bars: {views.confidence:.0%} bootstrap intervals over {over}"
