@@ -26,7 +26,7 @@ FLOORS = [
     {"metrics", "ranking", "significance"},
     {"solvers"},
     {"models", "model_choice"},
-    {"tails"},
+    {"tails", "power_law"},
     {"plots"},
     {"report", "comparison"},
     {"widgets"},

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from scipy.special import zeta
 
 from xmlwb.metrics import coverage_at_k, paired_test, precision_at_k
-from xmlwb.tails import fit_power_law, frequency_bins, tail_views
+from xmlwb.power_law import fit_power_law
+from xmlwb.tails import frequency_bins, tail_views
 
 
 def with_counts(counts):
@@ -56,6 +58,36 @@ def test_the_fitted_curve_meets_the_data():
     fit = fit_power_law(x, x_min=1)
     for level in (1, 3, 10, 50):
         assert fit.rank_of(level) == pytest.approx((x >= level).sum(), rel=0.1)
+
+
+def test_the_distance_sees_a_jump_from_both_sides():
+    """Two frequencies only: the gap is widest right above the lower one, where the data have all but a few labels."""
+    x = np.repeat([10, 1000], [30, 3])
+    fit = fit_power_law(x, x_min=10)
+    support = np.arange(10, 200_000, dtype=float)
+    model = np.cumsum(support**-fit.alpha) / zeta(fit.alpha, 10)
+    observed = np.searchsorted(x, support, side="right") / len(x)
+    assert fit.distance == pytest.approx(np.abs(observed - model).max(), abs=1e-6)
+    assert fit.distance > 0.5
+
+
+@pytest.mark.parametrize(("highest", "low"), [(120, 40), (np.inf, 15)])
+def test_no_low_cut_off_is_skipped(highest, low):
+    """Of many frequencies, those where most labels are: the law begins at 7."""
+    x = np.concatenate([zipf_sample(2.2, 7, 40_000, seed=5), np.random.default_rng(5).integers(1, 7, 40_000)])
+    x = x[x < highest]
+    assert len(np.unique(x)) > 100
+    best = min((fit_power_law(x, x_min=c) for c in range(1, low)), key=lambda fit: fit.distance)
+    assert fit_power_law(x) == best
+
+
+def test_an_exponent_out_of_range_is_no_fit():
+    counts = [50] * 40 + [51]  # the likelihood grows up to alpha = ln 40 / ln 1.02
+    for x_min in (None, 50):
+        with pytest.raises(ValueError, match=r"counts: .*no exponent from 1.01 to 8.0 fits"):
+            fit_power_law(counts, x_min=x_min)
+    one = sparse.csr_array(np.ones((1, len(counts))))
+    assert tail_views(with_counts(counts), one, {"m": one}, k=1, n_resamples=2).power_law is None
 
 
 @pytest.mark.parametrize("counts", [[5] * 100, [1, 2, 3], [], [0] * 50])
@@ -226,8 +258,9 @@ def test_same_seed_same_tables_and_a_baseline_by_name(larger):
         ({"baseline": "x"}, "baseline: found 'x', wanted one of m"),
         ({"Y_test": np.ones((2, 4))}, "Y_test: found 4 labels, wanted the 5"),
         ({"label_names": ["a"]}, "label_names: found 1 names, wanted 5"),
-        ({"predictions": {"m": RARE[[0]]}}, r"S: found shape \(1, 5\)"),
-        ({"k": 9}, "k: found 9"),
+        ({"predictions": {"m": RARE, "short": RARE[[0]]}}, r"predictions\['short'\]: S: found shape \(1, 5\)"),
+        ({"Y_test": TEST[:0]}, "Y_test: found no rows"),
+        ({"k": 9}, "^k: found 9"),
         ({"confidence": 95}, "confidence: found 95"),
         ({"n_resamples": 0}, "n_resamples: found 0"),
     ],
