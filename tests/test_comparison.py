@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -60,6 +61,24 @@ def test_intervals_hold_their_value(comparison):
     assert (rows["value"] < rows["high"]).all()
     for row in rows.itertuples():
         assert row.value == pytest.approx(comparison.table.loc[row.model, row.metric])
+
+
+def test_documents_of_one_source_are_resampled_together(small_dataset, comparison, tmp_path):
+    """Each test document four times over, its source named: the intervals are those of the documents alone."""
+    four = np.repeat(np.arange(80), 4)
+    X, Y = small_dataset.X_test[four], small_dataset.Y_test[four]
+    copies = replace(small_dataset, X_test=X, Y_test=Y, sources_test=[f"s{i}" for i in four])
+    result = compare(copies, {"popular": Popular()}, n_resamples=200)
+    alone = comparison.intervals[comparison.intervals["model"] == "popular"]
+    pd.testing.assert_frame_equal(result.intervals, alone)
+    assert result.about["intervals"] == "95 % bootstrap, whole sources resampled: 80 sources of 320 test instances"
+    result.to_html(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "whole sources resampled: 80 sources of 320" in page
+    assert "bootstrap intervals over groups of test instances" in page
+    assert comparison.about["intervals"] == "95 % bootstrap over test instances"
+    one = compare(replace(copies, sources_test=["s"] * 320), {"popular": Popular()}, n_resamples=10)
+    assert one.about["intervals"] == "95 % bootstrap over test instances"
 
 
 @pytest.mark.parametrize(("k", "last"), [(2, "PSP@2"), (7, "PSP@7")])

@@ -1,7 +1,8 @@
 """Several models on one data set, side by side: quality, cost, and what both were measured with.
 
-Quality comes with bootstrap intervals over test instances. Cost is wall-clock time and memory on the machine that
-ran the comparison; see `compare` for what exactly each column measures.
+Quality comes with bootstrap intervals over test instances, or over whole sources of them where the data set names
+them (`resampled_groups`). Cost is wall-clock time and memory on the machine that ran the comparison; see `compare` for
+what exactly each column measures.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Comparison:
     table : DataFrame
         One row a model: quality as fractions (0.5, not 50), then `COSTS`.
     intervals : DataFrame
-        One row a model and metric: ``model, metric, value, low, high``, a 95 % bootstrap interval over instances.
+        One row a model and metric: ``model, metric, value, low, high``, a 95 % bootstrap interval.
     predictions : dict of str to csr_array, shape (n_test, L)
         The test set's best k labels from each model.
     k : int
@@ -86,6 +87,11 @@ class Comparison:
         page = comparison_page(self)
         with _written_whole(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
+
+    @property
+    def groups(self) -> list[str] | None:
+        """What the intervals resample as wholes, see `resampled_groups`."""
+        return resampled_groups(self.dataset)
 
     @property
     def metrics(self) -> list[str]:
@@ -145,6 +151,7 @@ def compare(
         raise ValueError("models: found none, wanted at least one")
     report = progress or (lambda name, phase, event: None)
     propensity = propensities(dataset.Y_train, *dataset.propensity_ab)
+    groups = resampled_groups(dataset)
     rows: dict[str, dict[str, float]] = {}
     intervals: list[dict[str, Any]] = []
     predictions: dict[str, sparse.csr_array] = {}
@@ -163,15 +170,28 @@ def compare(
         quality = evaluate(dataset.Y_test, S, propensity, k=k)
         shown = _shown(k)
         rows[name] = {metric: quality[metric] for metric in shown} | costs
-        intervals += [{"model": name, **row} for row in _intervals(dataset.Y_test, S, propensity, shown, n_resamples)]
+        found = _intervals(dataset.Y_test, S, propensity, shown, n_resamples, groups)
+        intervals += [{"model": name, **row} for row in found]
         predictions[name] = S
     if not rows:
         raise next(iter(failures.values()))
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
     reasons = {name: f"{type(error).__name__}: {error}" for name, error in failures.items()}
-    facts = _circumstances() | {f"model {name}": _describe(model) for name, model in models.items()}
+    facts = _circumstances() | {"intervals": _resampling(groups)}
+    facts |= {f"model {name}": _describe(model) for name, model in models.items()}
     facts |= {f"failed {name}": reason for name, reason in reasons.items()} | dict(about or {})
     return Comparison(dataset, table, pd.DataFrame(intervals), predictions, k, facts, reasons)
+
+
+def resampled_groups(dataset: Dataset) -> list[str] | None:
+    """What the intervals resample as wholes: the test rows' sources, where there are at least two; else None."""
+    return dataset.sources_test if len(set(dataset.sources_test or ())) > 1 else None
+
+
+def _resampling(groups: list[str] | None) -> str:
+    if groups is None:
+        return "95 % bootstrap over test instances"
+    return f"95 % bootstrap, whole sources resampled: {len(set(groups)):,} sources of {len(groups):,} test instances"
 
 
 def memory_needs(dataset: Dataset, models: Mapping[str, Any]) -> dict[str, int]:
@@ -214,7 +234,12 @@ def _run(
 
 
 def _intervals(
-    Y: sparse.csr_array, S: sparse.csr_array, propensity: np.ndarray, metrics: list[str], n_resamples: int
+    Y: sparse.csr_array,
+    S: sparse.csr_array,
+    propensity: np.ndarray,
+    metrics: list[str],
+    n_resamples: int,
+    groups: list[str] | None,
 ) -> Iterator[dict[str, Any]]:
     k = max(int(metric.split("@")[1]) for metric in metrics)
     values: dict[str, Any] = {
@@ -226,7 +251,7 @@ def _intervals(
         kind, rank = metric.split("@")
         whole, column = values[kind], int(rank) - 1
         one: Any = tuple(part[:, column] for part in whole) if isinstance(whole, tuple) else whole[:, column]
-        interval = bootstrap_interval(one, n_resamples=n_resamples)
+        interval = bootstrap_interval(one, groups=groups, n_resamples=n_resamples)
         yield {"metric": metric, "value": interval.value, "low": interval.low, "high": interval.high}
 
 

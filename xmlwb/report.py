@@ -52,15 +52,18 @@ for (const [column, head] of document.querySelectorAll("#results th").entries())
 }
 """
 
-_COLUMNS_NOTE = """Quality in per cent, with 95 % bootstrap intervals over the test instances; the best of each column
-is bold. Train s: wall-clock time of the fit. Model MB: the fitted arrays. Peak RSS MB: largest resident memory of the
-process and its children during fit and predict, sampled, with Python and the data in it. Click a heading to sort."""
+_COLUMNS_NOTE = """Quality in per cent; the best of each column is bold. Train s: wall-clock time of the fit. Model MB:
+the fitted arrays. Peak RSS MB: largest resident memory of the process and its children during fit and predict, sampled,
+with Python and the data in it. Click a heading to sort."""
 
 
 def comparison_page(comparison: Comparison) -> str:
     """The page, as HTML text of about 5 MB (plotly.js)."""
     dataset = comparison.dataset
-    tails = tail_figures(tail_views(dataset.Y_train, dataset.Y_test, comparison.predictions, k=comparison.k))
+    views = tail_views(
+        dataset.Y_train, dataset.Y_test, comparison.predictions, k=comparison.k, groups=comparison.groups
+    )
+    intervals = comparison.about.get("intervals", "95 % bootstrap")
     body = [
         f"<h1>{len(comparison.table)} models on {html.escape(dataset.name)}</h1>",
         f"<p>{dataset.n_train:,} training and {dataset.X_test.shape[0]:,} test instances, "
@@ -68,13 +71,13 @@ def comparison_page(comparison: Comparison) -> str:
         f"<pre>{html.escape(comparison.about['command'])}</pre>" if "command" in comparison.about else "",
         "<h2>Results</h2>",
         _results_table(comparison),
-        f'<p class="note">{_COLUMNS_NOTE}</p>',
+        f'<p class="note">{_COLUMNS_NOTE} Intervals: {html.escape(intervals)}.</p>',
         "<h2>How sure are the figures?</h2>",
         _plot(interval_figure(comparison.intervals)),
         "<h2>What does quality cost?</h2>",
         _plot(cost_figure(comparison.table)),
         "<h2>Head and tail</h2>",
-        *map(_plot, tails),
+        *map(_plot, tail_figures(views)),
         MarkdownIt("js-default").render(dataset.card.to_markdown()),
         "<h2>Made with</h2>",
         "<dl>",
