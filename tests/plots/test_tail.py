@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import plotly.io as pio
@@ -19,6 +20,12 @@ def views_of(models=2, kind="mass", L=60):
     train, test = (sparse.csr_array((rng.random((n, L)) < 0.5 / np.arange(1, L + 1)).astype(float)) for n in (600, 80))
     predictions = {f"model <{m}>": sparse.csr_array(rng.random((80, L))) for m in range(models)}
     return tail_views(train, test, predictions, kind=kind, n_resamples=50)
+
+
+def with_counts(counts):
+    """A label matrix whose column l holds counts[l] ones, each in a row of its own."""
+    columns = np.repeat(np.arange(len(counts)), counts)
+    return sparse.csr_array((np.ones(len(columns)), (np.arange(len(columns)), columns)), (len(columns), len(counts)))
 
 
 @pytest.mark.parametrize("models", [1, 2, 5])
@@ -80,11 +87,23 @@ def test_rank_frequency_shows_every_bin_and_the_fit():
     assert max(fitted.x) == pytest.approx(views.power_law.n_covered)
 
 
+@pytest.mark.parametrize(("kind", "left_out"), [("mass", "torso"), ("mass", "head"), ("decile", "2")])
+def test_a_bin_looks_the_same_whichever_others_there_are(kind, left_out):
+    labels = frequency_bins(with_counts(np.maximum(1, 200 // np.arange(1, 41))), kind)
+
+    def looks(labels):
+        drawn = rank_frequency_figure(labels).data
+        return {t.name.split("</b>")[0]: (t.marker.color, t.marker.symbol) for t in drawn}
+
+    whole, part = looks(labels), looks(labels[labels["bin"] != left_out])
+    assert len(part) == len(whole) - 1
+    assert part == {name: look for name, look in whole.items() if name != f"<b>{left_out}"}
+    assert all(a != b for a, b in pairwise(whole.values()))  # neighbours are told apart
+
+
 def test_a_long_curve_stays_a_small_figure():
     counts = np.maximum(1, 40_000 // np.arange(1, 20_001))
-    columns = np.repeat(np.arange(20_000), counts)
-    Y = sparse.csr_array((np.ones(len(columns)), (np.arange(len(columns)), columns)), (len(columns), 20_000))
-    figure = rank_frequency_figure(frequency_bins(Y))
+    figure = rank_frequency_figure(frequency_bins(with_counts(counts)))
     assert sum(len(trace.x) for trace in figure.data) <= 500
 
 

@@ -16,7 +16,8 @@ from xmlwb.tails import UNSEEN, TailViews
 
 # Points drawn of a rank-frequency curve: evenly spread on the log axis, so that a million labels stay a small figure.
 _CURVE_POINTS = 500
-_BIN_COLOURS = (BLUE, ORANGE, GREEN)
+_BIN_LOOKS = ((BLUE, "circle"), (ORANGE, "diamond"), (GREEN, "square"))
+_BINS_BY_MASS = ("head", "torso", "tail")
 _FEW_BINS = 6
 _PANELS_A_ROW = 3
 _KINDS = {  # fill, lines of the pattern, pattern
@@ -60,16 +61,13 @@ def rank_frequency_figure(labels: pd.DataFrame, power_law: PowerLaw | None = Non
     bins = [b for b in labels["bin"].cat.categories if (seen["bin"] == b).any()]
     figure = go.Figure()
     for number, name in enumerate(bins):
+        colour, symbol = _look(name)
         inside, all_of_it = drawn[drawn["bin"] == name], seen[seen["bin"] == name]
         figure.add_scatter(
             x=inside["rank"],
             y=inside["positives"],
             mode="markers",
-            marker={
-                "size": 9,
-                "color": _BIN_COLOURS[number % 3],
-                "symbol": ("circle", "diamond", "square")[number % 3],
-            },
+            marker={"size": 9, "color": colour, "symbol": symbol},
             name=f"<b>{name}</b>: {_count(len(all_of_it), 'label')}",
             hovertemplate="rank %{x}: %{y} positives<extra></extra>",
         )
@@ -98,6 +96,12 @@ def rank_frequency_figure(labels: pd.DataFrame, power_law: PowerLaw | None = Non
         legend={"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left"},
         margin=_MARGIN,
     )
+
+
+def _look(bin_name: str) -> tuple[str, str]:
+    """Colour and symbol of a bin, by its name, so that they do not depend on which bins a data set has."""
+    place = _BINS_BY_MASS.index(bin_name) if bin_name in _BINS_BY_MASS else int(bin_name) - 1
+    return _BIN_LOOKS[place % len(_BIN_LOOKS)]
 
 
 def quality_figure(views: TailViews) -> go.Figure:
