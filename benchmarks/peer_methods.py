@@ -19,8 +19,21 @@ import numpy as np
 from scipy import sparse
 
 K = 5
-#: Where a peer cannot be trained without other work (writing a file, saving for prediction), its own time alone.
-TRAIN_SECONDS: dict[str, float] = {}
+
+
+class Clock:
+    """Times training alone: imports, conversions and files that only the peer's interface asks for stay outside."""
+
+    seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *error: object) -> None:
+        self.seconds = time.perf_counter() - self._start
+
+
+training = Clock()
 PREDICTIONS = 3
 
 Matrix = sparse.csr_matrix
@@ -36,13 +49,9 @@ def pecos(X: Matrix, Y: Matrix, X_test: Matrix, threads: int, *, clusters: bool)
     from pecos.xmc import Indexer, LabelEmbeddingFactory
     from pecos.xmc.xlinear.model import XLinearModel
 
-    start = time.perf_counter()
-    if clusters:
-        chain = Indexer.gen(LabelEmbeddingFactory.create(Y, X, method="pifa"))
+    with training:
+        chain = Indexer.gen(LabelEmbeddingFactory.create(Y, X, method="pifa")) if clusters else None
         model = XLinearModel.train(X, Y, C=chain, threads=threads)
-    else:
-        model = XLinearModel.train(X, Y, threads=threads)
-    TRAIN_SECONDS["pecos-xlinear" if clusters else "pecos-ova"] = time.perf_counter() - start
     model.save("pecos-model")  # its fast prediction is for models that were read from disk
     fast = XLinearModel.load("pecos-model", is_predict_only=True)
 
@@ -64,9 +73,8 @@ def omikuji(X: Matrix, Y: Matrix, X_test: Matrix, threads: int) -> Fitted:
             file.write(
                 labels + " " + " ".join(f"{j}:{v:.7g}" for j, v in zip(row.indices, row.data, strict=True)) + "\n"
             )
-    start = time.perf_counter()
-    model = omikuji.Model.train_on_data(str(folder), omikuji.Model.default_hyper_param(), n_threads=threads)
-    TRAIN_SECONDS["omikuji-parabel"] = time.perf_counter() - start
+    with training:  # reads the file too: omikuji takes no arrays
+        model = omikuji.Model.train_on_data(str(folder), omikuji.Model.default_hyper_param(), n_threads=threads)
     rows = [
         list(zip(r.indices.tolist(), r.data.tolist(), strict=True)) for r in (X_test[i] for i in range(X_test.shape[0]))
     ]
@@ -81,7 +89,9 @@ def napkinxc(X: Matrix, Y: Matrix, X_test: Matrix, threads: int, *, model: str) 
     from napkinxc.models import BR, PLT
 
     fitted = {"br": BR, "plt": PLT}[model]("napkinxc-model", threads=threads, seed=0)
-    fitted.fit(X, [Y[i].indices.tolist() for i in range(Y.shape[0])])
+    labels = [Y[i].indices.tolist() for i in range(Y.shape[0])]
+    with training:
+        fitted.fit(X, labels)
 
     def predict() -> Any:
         return fitted.predict_proba(X_test, top_k=K)
@@ -96,7 +106,10 @@ def sklearn_ovr(X: Matrix, Y: Matrix, X_test: Matrix, threads: int) -> Fitted:
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.svm import LinearSVC
 
-    model = OneVsRestClassifier(LinearSVC(tol=0.1), n_jobs=threads).fit(X, Y)
+    OneVsRestClassifier(LinearSVC(tol=0.1), n_jobs=threads).fit(X[:64], Y[:64])  # starts the worker processes
+    model = OneVsRestClassifier(LinearSVC(tol=0.1), n_jobs=threads)
+    with training:
+        model.fit(X, Y)
 
     def predict() -> Any:
         scores = model.decision_function(X_test)
@@ -139,9 +152,9 @@ METHODS: dict[str, Callable[..., Fitted]] = {
 
 
 def peak_memory_MB() -> float:
-    """This process's own high-water mark; getrusage's also counts the parent that it was forked from."""
+    """This process's own high-water mark, without its workers'; getrusage's also counts the parent it was forked from."""
     status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
 
 
 def size_of(path: Path) -> int:
@@ -153,10 +166,7 @@ def main() -> None:
     method, data, out, threads = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
     parts = read(data)
     before = peak_memory_MB()
-    start = time.perf_counter()
     predict, save, convert = METHODS[method](parts["X"], parts["Y"], parts["X_test"], threads)
-    train_s = time.perf_counter() - start
-    train_s = TRAIN_SECONDS.get(method, train_s)
     peak_train = peak_memory_MB()
     seconds = []
     for _ in range(PREDICTIONS):
@@ -166,7 +176,7 @@ def main() -> None:
     sparse.save_npz(out / "S.npz", sparse.csr_matrix(convert(predicted)))
     save(out / "model")
     figures = {
-        "train_s": train_s,
+        "train_s": training.seconds,
         "ms_per_instance": 1000 * float(np.median(seconds)) / parts["X_test"].shape[0],
         "model_MB": size_of(out / "model") / 1e6,
         "train_RSS_MB": peak_train,
