@@ -152,7 +152,7 @@ METHODS: dict[str, Callable[..., Fitted]] = {
 
 
 def peak_memory_MB() -> float:
-    """This process's own high-water mark, without its workers'; getrusage's also counts the parent it was forked from."""
+    """This process's own high-water mark, without its workers'; getrusage's counts the parent it was forked from."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
 
