@@ -19,6 +19,17 @@ LOG := $(VENV)/install.log
 # One dot for each package that pip looks at; its whole output goes to the log.
 DOTS := while read -r word rest; do case "$$word" in Collecting|Building) printf '.';; esac; done; echo
 
+# Debian's python3 alone has no ensurepip; its pip can be had without being root.
+define VENV_WITHOUT_ENSUREPIP
+{ echo "   (no ensurepip: taking pip from Debian's package python3-pip-whl)"; \
+  folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+  $(PYTHON) -m venv --clear --without-pip $(VENV) && \
+  (cd "$$folder" && apt-get download -qq python3-pip-whl && dpkg -x *.deb .) && \
+  PYTHONPATH=$$(echo "$$folder"/usr/share/python-wheels/pip-*.whl) $(BIN)/python -m pip install -q pip; } || { \
+  echo "make: $$(command -v $(PYTHON)) cannot make virtual environments (no ensurepip)"; \
+  echo "      and pip could not be had from apt; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+endef
+
 .PHONY: help setup lab test lint clean
 
 help:
@@ -30,11 +41,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: '$(PYTHON)' not found; wanted Python 3.11 or newer"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "make: $$($(PYTHON) --version) is too old; wanted 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
-	@$(PYTHON) -c 'import venv; from ensurepip import version' 2>/dev/null || { \
-	  echo "make: $$(command -v $(PYTHON)) cannot make virtual environments (no ensurepip);"; \
-	  echo "      on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@if [ ! -x $(BIN)/pip ]; then \
-	  echo "== 1/3 Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear $(VENV); \
+	  echo "== 1/3 Making $(VENV) with $$($(PYTHON) --version)"; \
+	  if $(PYTHON) -c 'from ensurepip import version' 2>/dev/null; then $(PYTHON) -m venv --clear $(VENV); else $(VENV_WITHOUT_ENSUREPIP); fi; \
 	else echo "== 1/3 $(VENV) is there, with $$($(BIN)/python --version)"; fi
 	@echo "== 2/3 Installing xmlwb and its tools (some minutes the first time; a dot is a package)"
 	@$(PIP_INSTALL) -e '.[dev]' 2>&1 | tee $(LOG) | { $(DOTS); } || { \

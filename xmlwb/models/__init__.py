@@ -48,7 +48,7 @@ METHODS: dict[str, MethodInfo] = {
     info.key: info
     for info in (
         MethodInfo("popular", Popular, "Most popular labels", "baseline", 0, "folklore"),
-        MethodInfo("knn", KNN, "k nearest neighbours (cosine)", "baseline", 0, "folklore; results in Zhang et al. 2018"),
+        MethodInfo("knn", KNN, "k nearest neighbours, by cosine", "baseline", 0, "folklore; see Zhang et al. 2018"),
         MethodInfo("ova", OneVsAll, "One-vs-all linear SVMs", "one-vs-all", 0, "DiSMEC, Babbar and Schoelkopf 2017"),
     )
 }
