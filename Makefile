@@ -24,7 +24,7 @@ define VENV_WITHOUT_ENSUREPIP
 { echo "   (no ensurepip: taking pip from Debian's package python3-pip-whl)"; \
   folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
   $(PYTHON) -m venv --clear --without-pip $(VENV) && \
-  (cd "$$folder" && apt-get download -qq python3-pip-whl && dpkg -x *.deb .) && \
+  (cd "$$folder" && apt-get download -qq python3-pip-whl 2>/dev/null && dpkg -x *.deb .) && \
   PYTHONPATH=$$(echo "$$folder"/usr/share/python-wheels/pip-*.whl) $(BIN)/python -m pip install -q pip; } || { \
   echo "make: $$(command -v $(PYTHON)) cannot make virtual environments (no ensurepip)"; \
   echo "      and pip could not be had from apt; on Debian and Ubuntu: apt install python3-venv"; exit 1; }

@@ -8,7 +8,7 @@ The peers pin old versions of numpy, hence their own environment. Sets that are 
 $XMLWB_DATA. Training is timed from arrays in memory to a model in memory, without imports; ours after one fit on 64
 instances that lets numba compile or load its kernels (shown as warm-up), scikit-learn's after one that starts its
 workers; omikuji takes no arrays, its time includes reading a text file. Prediction is the median of three calls for the
-top 5 of all test instances, PECOS in its form for prediction only, omikuji by one call an instance, the only form it has.
+top 5 of all test instances, PECOS in its form for prediction only, omikuji by one call an instance, its only form.
 Memory is the process's own peak, without worker processes (of those here only scikit-learn has some). Ratios are the
 first method's figure over each one's, of medians over the repeats.
 """
