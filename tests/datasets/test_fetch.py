@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import stat
 import tarfile
 import threading
@@ -30,6 +31,11 @@ def zip_of(files):
         for name, text in files.items():
             archive.writestr(name, text)
     return out.getvalue()
+
+
+def set_of(files):
+    """An archive in which a layout is recognised by its names."""
+    return zip_of({"train.txt": "", "test.txt": "", **files})
 
 
 class Site:
@@ -121,9 +127,10 @@ def test_a_good_archive_is_unpacked_and_its_hash_remembered(site, folder):
 def test_a_tar_archive(site, folder):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as tar:
-        info = tarfile.TarInfo("in/train.txt")
-        info.size = len(TEXT)
-        tar.addfile(info, io.BytesIO(TEXT.encode()))
+        for name in ("in/train.txt", "in/test.txt"):
+            info = tarfile.TarInfo(name)
+            info.size = len(TEXT)
+            tar.addfile(info, io.BytesIO(TEXT.encode()))
     site.pages["/a.tar.gz"] = out.getvalue()
     get(site, folder, "a.tar.gz")
     assert (folder / "in" / "train.txt").read_text() == TEXT
@@ -133,10 +140,10 @@ def test_a_tar_archive(site, folder):
 
 
 def test_another_file_under_the_same_name_is_refused(site, folder):
-    site.pages["/a.zip"] = zip_of({"a.txt": "first"})
+    site.pages["/a.zip"] = set_of({"a.txt": "first"})
     get(site, folder)
     first = hashlib.sha256(site.pages["/a.zip"]).hexdigest()
-    site.pages["/a.zip"] = zip_of({"a.txt": "other"})
+    site.pages["/a.zip"] = set_of({"a.txt": "other"})
     other = hashlib.sha256(site.pages["/a.zip"]).hexdigest()
     with pytest.raises(FetchError) as caught:
         get(site, folder, force=True)
@@ -164,12 +171,44 @@ def test_what_is_no_whole_archive_is_refused(site, folder, content):
     site.pages["/a.zip"] = content
     with pytest.raises(FetchError, match="wanted"):
         get(site, folder)
-    assert "downloads/a.zip.lock.json" not in left_in(folder) or content == zip_of({})
+    assert left_in(folder) == []
     assert not folder.exists()
 
 
+def zip_with_a_link():
+    out = io.BytesIO(set_of({}))
+    info = zipfile.ZipInfo("link")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.writestr(info, "elsewhere")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (zip_of({}), "an empty archive"),
+        (set_of({"../evil.txt": "x"}), "leads out of the folder"),
+        (zip_with_a_link(), "'link' is a link"),
+        (zip_of({"README": "moved elsewhere", "a/b/c/train.txt": "", "a/b/c/test.txt": ""}), "no known layout"),
+    ],
+)
+def test_an_archive_that_is_refused_does_not_shut_out_the_good_one(site, folder, content, reason):
+    site.pages["/a.zip"] = content
+    with pytest.raises(FetchError, match=rf"a\.zip: .*{reason}"):
+        get(site, folder)
+    assert left_in(folder) == []
+    site.pages["/a.zip"] = set_of({"a.txt": TEXT})
+    get(site, folder)
+    assert (folder / "a.txt").read_text() == TEXT
+    site.pages["/a.zip"] = content
+    with pytest.raises(FetchError, match="SHA256"):
+        get(site, folder, force=True)
+    assert (folder / "a.txt").read_text() == TEXT
+
+
 def test_a_flipped_byte_is_found(site, folder):
-    content = bytearray(zip_of({"a.txt": TEXT}))
+    content = bytearray(set_of({"a.txt": TEXT}))
     content[1000] ^= 1
     site.pages["/a.zip"] = bytes(content)
     with pytest.raises(FetchError, match=r"a\.txt fails its checksum|Bad CRC"):
@@ -178,7 +217,7 @@ def test_a_flipped_byte_is_found(site, folder):
 
 
 def test_a_cut_connection_is_resumed(site, folder):
-    page = site.pages["/a.zip"] = zip_of({"a.txt": TEXT})
+    page = site.pages["/a.zip"] = set_of({"a.txt": TEXT})
     site.cuts = [6 << 14, 3 << 14]
     get(site, folder)
     assert (folder / "a.txt").read_text() == TEXT
@@ -187,7 +226,7 @@ def test_a_cut_connection_is_resumed(site, folder):
 
 
 def test_the_next_command_goes_on_where_the_last_one_stopped(site, folder):
-    site.pages["/a.zip"] = zip_of({"a.txt": TEXT})
+    site.pages["/a.zip"] = set_of({"a.txt": TEXT})
     site.cuts = [3 << 14, 0]
     with pytest.raises(FetchError, match="cut off after 49,152 bytes"):
         get(site, folder)
@@ -200,7 +239,7 @@ def test_the_next_command_goes_on_where_the_last_one_stopped(site, folder):
 
 @pytest.mark.parametrize("change", ["no ranges", "new version", "no version"])
 def test_without_a_safe_way_to_go_on_it_begins_again(site, folder, change):
-    site.pages["/a.zip"] = zip_of({"a.txt": TEXT})
+    site.pages["/a.zip"] = set_of({"a.txt": TEXT})
     site.cuts = [3 << 14, 0]
     if change == "no version":
         site.etag = None
@@ -210,7 +249,7 @@ def test_without_a_safe_way_to_go_on_it_begins_again(site, folder, change):
     if change == "no ranges":
         site.ranges = False
     if change == "new version":
-        site.pages["/a.zip"] = zip_of({"b.txt": TEXT[::-1]})
+        site.pages["/a.zip"] = set_of({"b.txt": TEXT[::-1]})
         site.etag = '"two"'
     get(site, folder)
     name, text = ("b.txt", TEXT[::-1]) if change == "new version" else ("a.txt", TEXT)
@@ -228,7 +267,7 @@ def test_a_partial_file_that_is_complete_already(site, folder, tmp_path):
 
 
 def test_a_short_reply_without_a_length_is_refused(site, folder):
-    site.pages["/a.zip"] = zip_of({"a.txt": TEXT})
+    site.pages["/a.zip"] = set_of({"a.txt": TEXT})
     site.announces_length = False
     site.cuts = [60_000]
     with pytest.raises(FetchError, match="no whole archive"):
@@ -293,8 +332,28 @@ def test_an_interrupted_unpacking_leaves_what_was_there(tmp_path, monkeypatch):
     assert [p.name for p in folder.parent.iterdir()] == ["set"]
 
 
+def test_a_folder_that_can_not_be_put_in_place_leaves_the_old_one(tmp_path, monkeypatch):
+    folder, archive = tmp_path / "data" / "set", tmp_path / "a.zip"
+    archive.write_bytes(zip_of({"a.txt": "old"}))
+    unpack(archive, folder)
+    archive.write_bytes(zip_of({"a.txt": "new"}))
+    original = os.replace
+
+    def refused(source, target):
+        if ".unpacking." in str(source):
+            raise PermissionError("in use")
+        original(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refused)
+        with pytest.raises(PermissionError, match="in use"):
+            unpack(archive, folder)
+    assert [p.name for p in folder.parent.iterdir()] == ["set"]
+    assert (folder / "a.txt").read_text() == "old"
+
+
 def test_a_damaged_lock_is_named(site, folder):
-    site.pages["/a.zip"] = zip_of({"a.txt": "x"})
+    site.pages["/a.zip"] = set_of({"a.txt": "x"})
     get(site, folder)
     (folder.parent / "downloads" / "a.zip.lock.json").write_text("{")
     with pytest.raises(FetchError, match=r"a\.zip\.lock\.json: .*wanted the hash"):
@@ -311,31 +370,31 @@ def test_drive_files_come_through_gdown(folder, monkeypatch):
     def download(*, id, output, quiet, resume, use_cookies):
         asked.append((id, quiet, resume))
         with open(output, "wb") as out:
-            out.write(zip_of({"a.txt": "x"}))
+            out.write(set_of({"a.txt": "x"}))
         return output
 
     monkeypatch.setattr(gdown, "download", download)
     fetch_source(drive_source(), folder, progress=False)
     assert (folder / "a.txt").read_text() == "x"
     assert asked == [("an-id", True, True)]
-    assert left_in(folder) == ["bibtex/a.txt", "downloads/a.zip", "downloads/a.zip.lock.json"]
+    assert left_in(folder) == [
+        "bibtex/a.txt", "bibtex/test.txt", "bibtex/train.txt", "downloads/a.zip", "downloads/a.zip.lock.json",
+    ]  # fmt: skip
 
 
-@pytest.mark.parametrize("trouble", ["page", "quota", "nothing", "cut"])
+@pytest.mark.parametrize("trouble", ["page", "quota", "cut"])
 def test_drive_trouble_is_told(folder, monkeypatch, trouble):
     def download(*, id, output, **options):
         if trouble == "quota":
             raise gdown.exceptions.FileURLRetrievalError("Cannot retrieve the public link:\n too many users")
         if trouble == "cut":
             raise gdown.exceptions.DownloadError("the body ended early")
-        if trouble == "nothing":
-            return None
         with open(output, "wb") as out:
             out.write(b"<!DOCTYPE html><title>Google Drive - Quota exceeded</title>")
         return output
 
     monkeypatch.setattr(gdown, "download", download)
-    messages = {"page": "Quota exceeded", "quota": "link: too many", "nothing": "nothing came", "cut": "ended early"}
+    messages = {"page": "Quota exceeded", "quota": "link: too many", "cut": "ended early"}
     with pytest.raises(FetchError, match=f"Google Drive file an-id.*{messages[trouble]}"):
         fetch_source(drive_source(), folder, progress=False)
     assert left_in(folder) == []
@@ -364,6 +423,51 @@ def test_fetch_tries_every_source_and_load_finds_the_files(site, tmp_path, monke
     assert len(site.requests) == asked
 
 
+def test_a_source_with_files_that_load_can_not_read_is_passed_over(site, tmp_path, monkeypatch):
+    monkeypatch.setenv("XMLWB_CACHE", str(tmp_path))
+    site.pages["/odd.zip"] = zip_of({"in/features.bin": "x"})
+    site.pages["/b.zip"] = set_of({"b.txt": "x"})
+    with_sources(monkeypatch, *(Source("url", f"{site.address}/{name}", name) for name in ("odd.zip", "b.zip")))
+    assert (fetch("bibtex", progress=False) / "b.txt").is_file()
+    with_sources(monkeypatch, Source("url", f"{site.address}/odd.zip", "odd.zip"))
+    with pytest.raises(FetchError, match=r"odd\.zip: no known layout among its files in/features\.bin, wanted"):
+        fetch("bibtex", progress=False, force=True)
+    assert (tmp_path / "datasets" / "bibtex" / "b.txt").is_file()
+
+
+def test_files_of_another_kind_in_the_folder_are_neither_taken_for_the_set_nor_deleted(site, tmp_path, monkeypatch):
+    monkeypatch.setenv("XMLWB_CACHE", str(tmp_path))
+    site.pages["/b.zip"] = set_of({"b.txt": "x"})
+    with_sources(monkeypatch, Source("url", f"{site.address}/b.zip", "b.zip"))
+    mine = tmp_path / "datasets" / "bibtex" / "mine.zip"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("x")
+    with pytest.raises(FetchError, match=r"bibtex holds mine\.zip.* in no known layout.*force"):
+        fetch("bibtex", progress=False)
+    assert mine.is_file()
+    assert (fetch("bibtex", progress=False, force=True) / "b.txt").is_file()
+
+
+def test_two_fetches_of_one_set_do_not_meet(site, tmp_path, monkeypatch):
+    monkeypatch.setenv("XMLWB_CACHE", str(tmp_path))
+    site.pages["/b.zip"] = set_of({"b.txt": "x"})
+    with_sources(monkeypatch, Source("url", f"{site.address}/b.zip", "b.zip"))
+    original, met = fetch_module.unpack, []
+
+    def unpack_while_another_comes(*args, **options):
+        with pytest.raises(FetchError, match=r"another process .* delete .*bibtex\.fetching") as caught:
+            fetch("bibtex", progress=False)
+        met.append(caught)
+        original(*args, **options)
+
+    monkeypatch.setattr(fetch_module, "unpack", unpack_while_another_comes)
+    folder = fetch("bibtex", progress=False)
+    assert len(met) == len(site.requests) == 1
+    assert left_in(folder) == [
+        "bibtex/b.txt", "bibtex/test.txt", "bibtex/train.txt", "downloads/b.zip", "downloads/b.zip.lock.json",
+    ]  # fmt: skip
+
+
 def test_when_no_source_works_every_reason_is_told(site, tmp_path, monkeypatch):
     monkeypatch.setenv("XMLWB_CACHE", str(tmp_path))
     with_sources(monkeypatch, *(Source("url", f"{site.address}/{name}", name) for name in ("x.zip", "y.zip")))
@@ -377,6 +481,6 @@ def test_when_no_source_works_every_reason_is_told(site, tmp_path, monkeypatch):
 
 
 def test_progress_is_shown_in_bytes(site, folder, capsys):
-    site.pages["/a.zip"] = zip_of({"a.txt": TEXT})
+    site.pages["/a.zip"] = set_of({"a.txt": TEXT})
     fetch_source(Source("url", f"{site.address}/a.zip", "a.zip"), folder, progress=True)
     assert "a.zip: 100%" in capsys.readouterr().err

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import stat
 import tarfile
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from xmlwb.atomic import atomic_path
 
 from .cache import cache_dir
+from .readers.folders import LAYOUTS_WANTED, recognised_below
 from .registry import REPOSITORY_HOME, SetInfo, Source, set_info
 from .resuming import DriveDownloader, FetchError, ResumingDownloader
 
@@ -44,18 +48,22 @@ def fetch(name: str, *, progress: bool = True, force: bool = False) -> Path:
     ValueError
         Unknown name.
     FetchError
-        No source could be used; the message holds the reason of each, and where to look by hand.
+        No source could be used; the message holds the reason of each, and where to look by hand. Also: the folder
+        holds other files (`force` replaces them), or another process fetches the set.
     """
     info = set_info(name)
     folder = fetched_dir(info)
-    if folder.is_dir() and any(folder.iterdir()) and not force:
+    if not force and _is_there(folder):
         return folder
     reasons = []
-    for source in info.sources:
-        try:
-            return fetch_source(source, folder, progress=progress, force=force)
-        except FetchError as problem:
-            reasons.append(str(problem))
+    with _alone(folder):
+        if not force and _is_there(folder):  # another process was faster
+            return folder
+        for source in info.sources:
+            try:
+                return fetch_source(source, folder, progress=progress, force=force)
+            except FetchError as problem:
+                reasons.append(str(problem))
     listed = "".join(f"\n  {reason}" for reason in reasons) or "\n  no source is known"
     raise FetchError(
         f"{info.title} could not be fetched:{listed}\nGet its files by hand from {REPOSITORY_HOME} into a folder "
@@ -70,7 +78,8 @@ def fetch_source(source: Source, folder: Path, *, progress: bool = True, force: 
     ------
     FetchError
         Download failed; a web page or something else that is no archive came; an archive that is cut short, or has
-        another SHA-256 than the first download had, or holds names that lead out of the folder.
+        another SHA-256 than the first download had, or holds names that lead out of the folder, or no layout that
+        `read_folder` knows. A refused archive is deleted and its hash is not remembered.
     """
     downloads = folder.parent / "downloads"
     downloads.mkdir(parents=True, exist_ok=True)
@@ -79,9 +88,49 @@ def fetch_source(source: Source, folder: Path, *, progress: bool = True, force: 
         archive.unlink(missing_ok=True)
     _download(source, archive, progress)
     check_archive(archive)
-    _remember(archive, source)
-    unpack(archive, folder)
+    try:
+        unpack(archive, folder, known_layout=True)
+    except FetchError:
+        archive.unlink()
+        raise
+    _remember(archive, source)  # last, so that a refused archive never shuts out a good one
     return folder
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether the set lies in `folder`; FetchError where something else does, which must not be deleted unasked."""
+    if recognised_below(folder):
+        return True
+    held = _some_files(folder)
+    if held:
+        raise FetchError(
+            f"{folder} holds {held} in no known layout. Move what you need of it elsewhere and fetch "
+            "with force (--force), which replaces the folder."
+        )
+    return False
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from fetching into `folder` at the same time, by a file beside it."""
+    mark = folder.with_name(f"{folder.name}.fetching")
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(mark, "x", encoding="utf-8") as out:
+            out.write(f"process {os.getpid()} on {platform.node()}\n")
+    except FileExistsError:
+        raise FetchError(
+            f"another process fetches this set: wait until it is done. If none does (it was killed), delete {mark}"
+        ) from None
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+def _some_files(folder: Path) -> str:
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def remembered_hash(archive: Path) -> str | None:
@@ -149,13 +198,14 @@ def check_archive(archive: Path) -> None:
         ) from None
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path, *, known_layout: bool = False) -> None:
     """Unpack a zip or tar file into `folder`, whole or not at all; what was in the folder before is replaced.
 
     Raises
     ------
     FetchError
-        A member whose name leads out of the folder, a link or a device; nothing is left of the attempt.
+        A member whose name leads out of the folder, a link or a device; an empty archive; with `known_layout`, one
+        whose file names are those of no layout that `read_folder` knows. Nothing is left of the attempt.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.unpacking."))
@@ -176,6 +226,11 @@ def unpack(archive: Path, folder: Path) -> None:
                 tar.extractall(partial)
         if not any(partial.iterdir()):
             raise FetchError(f"{archive.name}: an empty archive, wanted the files of a data set")
+        if known_layout and not recognised_below(partial):
+            raise FetchError(
+                f"{archive.name}: no known layout among its files {_some_files(partial)}, wanted "
+                + " or ".join(LAYOUTS_WANTED)
+            )
         partial.chmod(0o755)  # mkdtemp makes it private
         _replace_folder(partial, folder)
     except BaseException:
@@ -192,13 +247,19 @@ def _refuse_strange(archive: Path, name: str, kind: str | None) -> None:
 
 
 def _replace_folder(new: Path, folder: Path) -> None:
-    old = None
-    if folder.exists():
-        old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
-        os.replace(folder, old / folder.name)
-    os.replace(new, folder)
-    if old is not None:
-        shutil.rmtree(old, ignore_errors=True)
+    """Put `new` in the place of `folder`; if that fails, what was there before is back."""
+    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
+    old = aside / folder.name
+    try:
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(new, folder)
+    except BaseException:
+        if old.exists():
+            os.replace(old, folder)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _lock(archive: Path) -> Path:

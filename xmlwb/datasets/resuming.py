@@ -122,16 +122,12 @@ class DriveDownloader:
 
         where = f"Google Drive file {file_id}"
         try:
-            got = gdown.download(
-                id=file_id, output=str(self.part), quiet=not self.progress, resume=True, use_cookies=False
-            )
-        except (gdown.exceptions.FileURLRetrievalError, gdown.exceptions.DownloadError) as problem:
+            gdown.download(id=file_id, output=str(self.part), quiet=not self.progress, resume=True, use_cookies=False)
+        except gdown.exceptions.DownloadError as problem:
             reason = " ".join(str(problem).split())
             raise FetchError(f"{where}: {reason[:300]}") from problem
         except (requests.RequestException, OSError) as problem:
             raise FetchError(f"{where}: {type(problem).__name__}: {problem}") from problem
-        if got is None:
-            raise FetchError(f"{where}: nothing came (a dead id, or its quota is used up)")
         refuse_web_page(self.part, where)
         os.replace(self.part, output_file)
 
