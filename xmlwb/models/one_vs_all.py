@@ -41,8 +41,9 @@ class OneVsAll(XMCModel):
     tol : float, default 0.1
         When a label counts as converged: no projected gradient of its dual problem is larger (LIBLINEAR and PECOS:
         epsilon = 0.1).
-    max_iter : int, default 100
-        Passes over the instances for a block of 16 labels, at most.
+    max_iter : int, default 1000
+        Passes over the instances for a block of 16 labels, at most (LIBLINEAR: 1,000). With rows of length one some
+        45 are enough; longer rows, such as raw counts, need many more.
     n_jobs : int or None, default None
         Blocks learned side by side. Threads (the solver needs no interpreter), or processes inside
         ``joblib.parallel_config("loky")``. The model does not depend on it.
@@ -101,7 +102,7 @@ class OneVsAll(XMCModel):
         C: float = 1.0,
         threshold: float = 0.1,
         tol: float = 0.1,
-        max_iter: int = 100,
+        max_iter: int = 1000,
         n_jobs: int | None = None,
         random_state: int | None = 0,
     ) -> None:

@@ -35,7 +35,7 @@ def solve_block(
     *,
     C: float = 1.0,
     tol: float = 0.1,
-    max_iter: int = 100,
+    max_iter: int = 1000,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray, int, bool]:
     """Learn up to sixteen labels' separators on the same instances.
