@@ -109,7 +109,7 @@ def parameter_panel(cls: type, /, *, data: tuple[Any, Any] | None = None, **give
     Examples
     --------
     >>> from xmlwb.models import OneVsAll
-    >>> panel = parameter_panel(OneVsAll, C=0.5, max_iter=(1, 500))
+    >>> panel = parameter_panel(OneVsAll, C=0.5, max_iter=(1, 5000))
     >>> panel.controls["max_iter"].value = 7
     >>> model = panel.model()
     >>> model.C, model.max_iter
