@@ -12,11 +12,9 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +23,7 @@ import psutil
 from scipy import sparse
 from sklearn.base import clone
 
+from xmlwb.atomic import atomic_path
 from xmlwb.datasets import Dataset
 from xmlwb.metrics import bootstrap_interval, evaluate, ndcg_at_k, precision_at_k, propensities, psp_at_k
 from xmlwb.models.callbacks import STOP, Event
@@ -77,7 +76,7 @@ class Comparison:
         bounds.columns = [f"{metric} {side}" for side, metric in bounds.columns]
         frame = self.table.join(bounds[[f"{m} {side}" for m in self.metrics for side in ("low", "high")]])
         frame.attrs["xmlwb"] = {"data": self.dataset.name, **self.about}
-        with _written_whole(path) as temporary:
+        with atomic_path(path) as temporary:
             frame.to_parquet(temporary)
 
     def to_html(self, path: str | os.PathLike) -> None:
@@ -85,7 +84,7 @@ class Comparison:
         from xmlwb.report import comparison_page
 
         page = comparison_page(self)
-        with _written_whole(path) as temporary:
+        with atomic_path(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
 
     @property
@@ -310,15 +309,3 @@ def _circumstances() -> dict[str, str]:
 def _describe(model: Any) -> str:
     params = ", ".join(f"{name}={value!r}" for name, value in model.get_params(deep=False).items())
     return f"{type(model).__name__}({params})"
-
-
-@contextmanager
-def _written_whole(path: str | os.PathLike) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place once the block has ended well, and is removed if not."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        yield temporary
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
