@@ -99,6 +99,38 @@ def test_a_chapter_has_the_parts_that_every_chapter_has(info: ChapterInfo) -> No
     assert "plots.tail_figures(" in source
 
 
+@by_chapter
+def test_a_chapter_says_how_long_it_takes(info: ChapterInfo) -> None:
+    text = "\n".join(cell.source for cell in cells(NOTEBOOKS / info.file, "markdown"))
+    (time,) = re.findall(r"^\*\*Time\*\* .*$", text, flags=re.MULTILINE)
+    numbers = [int(number) for number in re.findall(r"about (\d+)", time)]
+    assert numbers == [info.minutes, *([info.more_minutes] if info.more_minutes else [])]
+    assert (text.lower().count("skip on a first pass") > 1) == bool(info.more_minutes)
+
+
+@by_chapter
+def test_a_plan_for_a_class_adds_up(info: ChapterInfo) -> None:
+    plan = cells(NOTEBOOKS / "solutions" / info.file, "markdown")[0].source
+    total = re.search(r"\*\*Plan for a class\*\* \((\d+) minutes", plan)
+    assert total is not None
+    assert sum(int(part) for part in re.findall(r" \((\d+)\)", plan)) == int(total.group(1))
+    assert "tail lens" in plan
+
+
+@pytest.mark.parametrize("name", ["tour.vote", "data.leaked_share", "metrics.precision", "metrics.ndcg", "metrics.psp"])
+def test_what_a_student_wrote_is_used_after_it_passes(name: str) -> None:
+    source = "\n".join(cell.source for info in CHAPTERS for cell in cells(NOTEBOOKS / info.file))
+    assert source.count(f'if check("{name}", {name.split(".")[1]}, keep=False).passed:') == 1
+
+
+def test_the_tour_says_which_chapters_are_here() -> None:
+    text = "\n".join(cell.source for cell in cells(NOTEBOOKS / CHAPTERS[0].file, "markdown"))
+    rows = re.findall(r"^\| (\d\d) ([\w-]+) \|.*\| (here now|planned) \|$", text, flags=re.MULTILINE)
+    assert len(rows) >= len(CHAPTERS) - 1
+    here = [f"{number}-{slug}.ipynb" for number, slug, when in rows if when == "here now"]
+    assert here == [info.file for info in CHAPTERS[1:]]
+
+
 @by_file
 def test_a_notebook_is_stored_clean(file: Path) -> None:
     notebook = nbformat.read(file, as_version=4)

@@ -20,11 +20,13 @@ class ChapterInfo:
     title : str
         The chapter's title.
     minutes : int
-        How long a first reader needs, exercises included.
+        How long a first reader needs: exercises included, parts marked *skip on a first pass* left out.
     question : str
         The question that the chapter answers.
     key : str
         The short name that ``quiz`` and ``check`` use; also the name of its module in ``xmlwb.lessons``.
+    more_minutes : int
+        What the parts marked *skip on a first pass* take on top.
     """
 
     number: int
@@ -33,6 +35,7 @@ class ChapterInfo:
     minutes: int
     question: str
     key: str
+    more_minutes: int = 0
 
     @property
     def file(self) -> str:
@@ -53,6 +56,7 @@ CHAPTERS: list[ChapterInfo] = [
         minutes=15,
         question="What changes when there are more labels than anyone could check one by one?",
         key="tour",
+        more_minutes=30,
     ),
     ChapterInfo(
         number=1,
