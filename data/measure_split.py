@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_array, vstack
 
+from xmlwb.atomic import atomic_path
 from xmlwb.datasets import Dataset, TextFeatures, load
 from xmlwb.metrics import precision_at_k, propensities, psp_at_k
 from xmlwb.models import METHODS
@@ -98,9 +98,8 @@ def main(argv: list[str] | None = None) -> None:
     results = json.loads(args.out.read_text(encoding="utf-8")) if args.out.is_file() else {}
     for name in args.data.split(","):
         results[name] = measure(load(name), args.models.split(","), args.seed)
-        temporary = args.out.with_suffix(".part")
-        temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, args.out)
+        with atomic_path(args.out) as draft:
+            draft.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -52,9 +52,10 @@ for (const [column, head] of document.querySelectorAll("#results th").entries())
 }
 """
 
-_COLUMNS_NOTE = """Quality in per cent; the best of each column is bold. Train s: wall-clock time of the fit. Model MB:
-the fitted arrays. Peak RSS MB: largest resident memory of the process and its children during fit and predict, sampled,
-with Python and the data in it. Click a heading to sort."""
+_COLUMNS_NOTE = """Quality in per cent; the best of each column is bold. Train s: wall-clock time of the fit. Ms per
+instance: predicting the whole test set, median of three. Model MB: the fitted arrays. Peak RSS MB: largest resident
+memory of the process and its children during fit and predict, sampled, with Python, the data and what earlier models
+left in it. Click a heading to sort."""
 
 
 def comparison_page(comparison: Comparison) -> str:
@@ -71,6 +72,7 @@ def comparison_page(comparison: Comparison) -> str:
         f"<pre>{html.escape(comparison.about['command'])}</pre>" if "command" in comparison.about else "",
         "<h2>Results</h2>",
         _results_table(comparison),
+        *(f"<p><b>{html.escape(name)} failed:</b> {html.escape(why)}</p>" for name, why in comparison.failures.items()),
         f'<p class="note">{_COLUMNS_NOTE} Intervals: {html.escape(intervals)}.</p>',
         "<h2>How sure are the figures?</h2>",
         _plot(interval_figure(comparison.intervals)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pandas as pd
 import platformdirs
 
+from xmlwb.atomic import atomic_path
 from xmlwb.lessons.chapters import CHAPTERS, lesson
 
 VERSION = 1
@@ -64,7 +64,8 @@ def record(kind: str, name: str, right: bool) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _set_damaged_aside(path)
-        _write(path, json.dumps({"version": VERSION, **kept}, indent=1, sort_keys=True))
+        with atomic_path(path) as draft:
+            draft.write_text(json.dumps({"version": VERSION, **kept}, indent=1, sort_keys=True), encoding="utf-8")
     except OSError as error:
         warnings.warn(f"progress could not be kept in {path}: {error}", stacklevel=2)
 
@@ -76,17 +77,6 @@ def _set_damaged_aside(path: Path) -> None:
         _parse(path.read_text(encoding="utf-8"))
     except ValueError:
         os.replace(path, path.with_name(path.name + ".damaged"))
-
-
-def _write(path: Path, text: str) -> None:
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(text)
-        os.replace(draft, path)
-    except OSError:
-        Path(draft).unlink(missing_ok=True)
-        raise
 
 
 def progress() -> pd.DataFrame:
