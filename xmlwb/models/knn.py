@@ -67,7 +67,7 @@ class KNN(XMCModel):
     ============ ============================ ===================== ============================
     what         paper (Zhang et al. 2018)    released code         here
     ============ ============================ ===================== ============================
-    neighbours   not stated                   none for KNN          20
+    neighbours   not stated                   none known            20
     similarity   not stated                                         cosine
     vote         not stated                                         weighted by the similarity
     ============ ============================ ===================== ============================

@@ -35,9 +35,9 @@ class OneVsAll(XMCModel):
     Parameters
     ----------
     C : float, default 1.0
-        Weight of the loss (DiSMEC, section 2: C = 1).
+        Weight of the loss; LIBLINEAR's default, and so that of DiSMEC's released code.
     threshold : float, default 0.1
-        Delta: weights smaller than this are dropped. DiSMEC keeps those from 0.01 on; PECOS from 0.1.
+        Delta: weights smaller than this are dropped. DiSMEC's released code keeps those from 0.01 on, PECOS from 0.1.
     tol : float, default 0.1
         When a label counts as converged: no projected gradient of its dual problem is larger (LIBLINEAR and PECOS:
         epsilon = 0.1).
@@ -67,16 +67,18 @@ class OneVsAll(XMCModel):
     Train O(passes x nnz(X) x L); predict, for an instance, O(sum over its features of the labels that use them + L);
     size 8 bytes a kept weight.
 
-    ============== ========================== =========================== ================================
-    what           paper (DiSMEC)             released code               here
-    ============== ========================== =========================== ================================
-    solver         trust region Newton        the same (LIBLINEAR 2)      dual coordinate descent, 16 labels
-                   (primal)                                               at a time; same optimum
-    parallelism    nodes x cores, batches of  MPI + OpenMP                joblib, blocks of 16 labels
-                   1,000 labels
-    threshold      0.01                       0.01                        0.1 (see above), 0.01 on request
-    constant       not stated                 feature 1, regularised      the same
-    ============== ========================== =========================== ================================
+    ============== =========================== ============================== ================================
+    what           paper (DiSMEC's abstract)   released code (readme,         here
+                                               linear.cpp)
+    ============== =========================== ============================== ================================
+    solver         not named                   trust region Newton (-s 2)     dual coordinate descent, 16 labels
+                                                                              at a time; same optimum
+    parallelism    a double layer              OpenMP; a launch of its own    joblib, blocks of 16 labels
+                                               for each 1,000 labels
+    threshold      "filters out spurious       0.01, the constant's weight    0.1, the constant's weight is
+                   parameters"                 included                       always kept
+    constant       not named                   feature 1, regularised (-B 1)  the same
+    ============== =========================== ============================== ================================
 
     P@1 over ten splits: bibtex 63.4, delicious 68.4, by ``benchmarks/peers.py --data bibtex,delicious --splits 10
     --repeats 1 --methods ova``. Zhang et al. (2018, table 2) print 62.62 and 65.02 for a one-vs-all of unstated loss.
