@@ -1,7 +1,8 @@
-"""The k best columns of a sparse-times-sparse product, row by row, without ever storing the product.
+"""The k best columns of a product, row by row, without ever storing the product.
 
 One-vs-all prediction (X times the weights) and exact nearest neighbours (X times the training set) are the same
-computation: accumulate one row of ``X @ W + bias`` in a buffer, keep its k largest entries, go on.
+computation: accumulate one row of ``X @ W + bias`` in a buffer, keep its k largest entries, go on. Where the weights are
+a product of two thin matrices (`topk_factored`), a batch of rows goes through BLAS at a time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from joblib import effective_n_jobs
 from numba import njit
 from scipy import sparse
 
+from xmlwb.solvers.sparse_dense import times_dense
+
+#: Scores that `topk_factored` holds at a time: 16 MiB.
+_BATCH_SCORES = 1 << 22
 #: From this share of stored entries on, a dense copy of W (at most twice the memory) is walked in vector registers.
 DENSE_FROM = 0.25
 
@@ -67,6 +72,59 @@ def topk_product(
     with ThreadPoolExecutor(n_threads) as pool:  # not joblib: it looks for results every 10 ms, longer than this takes
         for part in [pool.submit(topk_part, bias, begin, end, columns, scores) for begin, end in pairwise(edges)]:
             part.result()
+    return columns, scores
+
+
+def topk_factored(
+    X: sparse.csr_array,
+    W: np.ndarray,
+    H: np.ndarray,
+    k: int,
+    *,
+    bias: np.ndarray | None = None,
+    n_jobs: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k largest entries of each row of ``X @ W @ H.T + bias``, in the form of `topk_product`.
+
+    Parameters
+    ----------
+    X : csr_array, shape (n, d), float32
+    W : ndarray, shape (d, m), float32
+    H : ndarray, shape (L, m), float32
+    k : int
+        1 <= k <= L.
+    bias : ndarray, shape (L,), float32, optional
+        A label whose bias is ``-inf`` is never chosen.
+    n_jobs : int or None
+        Threads; the result does not depend on it.
+
+    Notes
+    -----
+    Time O(nnz(X) m + n L m); memory n m floats and 16 MiB, or one row of scores if that is more.
+    """
+    L = len(H)
+    if X.shape[1] != W.shape[0] or W.shape[1] != H.shape[1] or (bias is not None and bias.shape != (L,)):
+        shapes = X.shape, W.shape, H.shape, None if bias is None else bias.shape
+        raise ValueError("X, W, H and bias have shapes {}, {}, {} and {}, which do not fit together".format(*shapes))
+    Z = times_dense(X, W, n_jobs=n_jobs)
+    columns = np.empty((len(Z), k), dtype=np.int32)
+    scores = np.empty((len(Z), k), dtype=np.float32)
+    n_rows = max(1, _BATCH_SCORES // L)
+    for begin in range(0, len(Z), n_rows):
+        batch = slice(begin, begin + n_rows)
+        S = Z[batch] @ H.T
+        if bias is not None:
+            S += bias
+        columns[batch], scores[batch] = topk_dense(S, k)
+    return columns, scores
+
+
+def topk_dense(S: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k largest entries of each row of a batch of scores (b, L), in the form of `topk_product`; -inf is none."""
+    S = np.ascontiguousarray(S, dtype=np.float32)
+    columns = np.empty((len(S), k), dtype=np.int32)
+    scores = np.empty((len(S), k), dtype=np.float32)
+    _topk_dense(S, columns, scores)
     return columns, scores
 
 
@@ -123,6 +181,12 @@ def _topk_rows_of_dense(
             for column in range(n_columns):  # in this form LLVM sees that it may use vector registers
                 total[column] += value * W[j, column]
         _keep_best(total, columns[i], scores[i])
+
+
+@njit(nogil=True, cache=True)
+def _topk_dense(S: np.ndarray, columns: np.ndarray, scores: np.ndarray) -> None:
+    for i in range(len(S)):
+        _keep_best(S[i], columns[i], scores[i])
 
 
 @njit(nogil=True, cache=True)
