@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from xmlwb.widgets.figure import LiveFigure
 from xmlwb.widgets.live_fit import LiveFit
+from xmlwb.widgets.live_map import LiveMap
 from xmlwb.widgets.parameter_panel import ParameterPanel, parameter_panel
 from xmlwb.widgets.slider_figure import SliderFigure, slider_figure
 
-__all__ = ["LiveFigure", "LiveFit", "ParameterPanel", "SliderFigure", "parameter_panel", "slider_figure"]
+__all__ = ["LiveFigure", "LiveFit", "LiveMap", "ParameterPanel", "SliderFigure", "parameter_panel", "slider_figure"]

@@ -11,6 +11,7 @@ import ipywidgets as widgets
 
 from xmlwb.models.callbacks import STOP, Callback, Event
 from xmlwb.plots import learning_curve
+from xmlwb.widgets.clicks import hear_beside_cells
 from xmlwb.widgets.figure import LiveFigure
 from xmlwb.widgets.memory import memory_note
 from xmlwb.widgets.messages import error_line, plain_line, warning_line
@@ -104,7 +105,7 @@ class LiveFit(widgets.VBox):
         self.view = LiveFigure(alt="Learning curve of the running fit")
         self._start_button.on_click(lambda _button: self._start_from_button())
         self._stop_button.on_click(lambda _button: self.stop())
-        _hear_beside_cells(self._stop_button)
+        hear_beside_cells(self._stop_button)
         controls = widgets.Box(
             [self._start_button, self._stop_button, self._bar, self._status],
             layout={"display": "flex", "flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 12px"},
@@ -271,17 +272,6 @@ class LiveFit(widgets.VBox):
         # A double click sends two messages; the second finds the fit running and is no mistake of the reader's.
         if not self.running:
             self.start()
-
-
-def _hear_beside_cells(button: widgets.Button) -> None:
-    """Let a click reach the kernel while a cell runs.
-
-    JupyterLab sends clicks to a subshell, a thread that a running cell does not block. ipykernel 7.4 sends them on to
-    the shell that last spoke to the button instead, which is the blocked one; here the front end's choice holds. Where
-    ipykernel does not redirect, or knows no subshells, there is nothing to undo.
-    """
-    if hasattr(button.comm, "_reply_subshell_for"):
-        button.comm._reply_subshell_for = lambda _data, chosen_by_front_end: chosen_by_front_end
 
 
 def _plural(stage: str) -> str:
