@@ -1,8 +1,8 @@
 """The k best columns of a product, row by row, without ever storing the product.
 
 One-vs-all prediction (X times the weights) and exact nearest neighbours (X times the training set) are the same
-computation: accumulate one row of ``X @ W + bias`` in a buffer, keep its k largest entries, go on. Where the weights are
-a product of two thin matrices (`topk_factored`), a batch of rows goes through BLAS at a time.
+computation: accumulate one row of ``X @ W + bias`` in a buffer, keep its k largest entries, go on. Where the weights
+are a product of two thin matrices (`topk_factored`), a batch of rows goes through BLAS at a time.
 """
 
 from __future__ import annotations
