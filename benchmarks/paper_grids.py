@@ -1,0 +1,69 @@
+"""Hyper-parameters for paper_tables.py: what is tried for each method, and the choice on a part of the training rows.
+
+A grid is a list of stages. A stage tries every combination of its values on top of the best of the stage before, so
+parameters that hardly touch each other are not multiplied. Of equal figures the one that was tried first wins: grids
+list the cheaper values first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from xmlwb.metrics import precision_at_k
+from xmlwb.models import METHODS
+
+Stage = dict[str, list[Any]]
+
+#: Dimensions above what a set allows are cut to it by the methods themselves, so one grid serves all sets.
+RIDGE: list[Stage] = [
+    {"alpha": [1.0, 3.0, 0.3]},
+    {"n_components": [100, 50, 150, 300]},
+    {"alpha": [0.3, 1.0, 3.0, 10.0]},
+]
+
+GRIDS: dict[str, list[Stage]] = {
+    "ova": [{"C": [1.0, 0.5, 0.25, 2.0]}],
+    "knn": [{"n_neighbors": [20, 10, 40, 80]}],
+    "svd": RIDGE,
+    "plst": RIDGE,
+    "cplst": RIDGE,
+    "mlcssp": RIDGE,
+}
+
+VALID_SHARE = 0.2
+
+
+def new_model(key: str, params: dict[str, Any], *, seed: int, n_jobs: int) -> Any:
+    """An unfitted model with these parameters; seed and n_jobs where the method takes them."""
+    model = METHODS[key].cls()
+    common = {"random_state": seed, "n_jobs": n_jobs}
+    return model.set_params(**{name: value for name, value in common.items() if name in model.get_params()}, **params)
+
+
+def choose(
+    key: str, X: sparse.csr_array, Y: sparse.csr_array, *, seed: int, n_jobs: int
+) -> Iterator[tuple[dict[str, Any], float]]:
+    """Try a method's grid on a random fifth of these (training) rows: each candidate and its mean of P@1, P@3, P@5."""
+    order = np.random.default_rng(seed).permutation(X.shape[0])
+    n_valid = int(VALID_SHARE * X.shape[0])
+    valid, train = np.sort(order[:n_valid]), np.sort(order[n_valid:])
+    best: dict[str, Any] = {}
+    figures: dict[str, float] = {}
+    for stage in GRIDS[key]:
+        start = best
+        for values in product(*stage.values()):
+            params = start | dict(zip(stage, values, strict=True))
+            name = repr(sorted(params.items()))
+            if name in figures:
+                continue
+            S = new_model(key, params, seed=seed, n_jobs=n_jobs).fit(X[train], Y[train]).predict_topk(X[valid], k=5)
+            figure = 100 * float(precision_at_k(Y[valid], S, k=5)[[0, 2, 4]].mean())
+            yield params, figure
+            if figure > max(figures.values(), default=-1.0):
+                best = params
+            figures[name] = figure
