@@ -11,10 +11,14 @@ from dataclasses import dataclass
 
 from xmlwb.models.base import XMCModel
 from xmlwb.models.callbacks import STOP, Callback, EarlyStopping, Event, Progress, chain
+from xmlwb.models.cplst import CPLST
 from xmlwb.models.knn import KNN
+from xmlwb.models.mlcssp import MLCSSP
 from xmlwb.models.one_vs_all import OneVsAll
 from xmlwb.models.persistence import ModelFileError, read_model
+from xmlwb.models.plst import PLST
 from xmlwb.models.popular import Popular
+from xmlwb.models.svd_labels import SVDLabels
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,10 @@ METHODS: dict[str, MethodInfo] = {
         MethodInfo("popular", Popular, "Most popular labels", "baseline", 0, "folklore"),
         MethodInfo("knn", KNN, "k nearest neighbours, by cosine", "baseline", 0, "folklore; see Zhang et al. 2018"),
         MethodInfo("ova", OneVsAll, "One-vs-all linear SVMs", "one-vs-all", 0, "DiSMEC, Babbar and Schoelkopf 2017"),
+        MethodInfo("svd", SVDLabels, "SVD of the labels", "linear label space", 4, "see Tai and Lin 2012"),
+        MethodInfo("plst", PLST, "Principal label space transformation", "linear label space", 4, "Tai and Lin 2012"),
+        MethodInfo("cplst", CPLST, "Conditional PLST", "linear label space", 4, "Chen and Lin 2012"),
+        MethodInfo("mlcssp", MLCSSP, "Column subset selection", "linear label space", 4, "Bi and Kwok 2013"),
     )
 }
 
@@ -71,8 +79,11 @@ def load(path: str | os.PathLike) -> XMCModel:
 
 
 __all__ = [
+    "CPLST",
     "KNN",
     "METHODS",
+    "MLCSSP",
+    "PLST",
     "STOP",
     "Callback",
     "EarlyStopping",
@@ -82,6 +93,7 @@ __all__ = [
     "OneVsAll",
     "Popular",
     "Progress",
+    "SVDLabels",
     "XMCModel",
     "chain",
     "load",
