@@ -94,7 +94,8 @@ class WarpDescent:
         self._squares_W = np.zeros(len(W), dtype=np.float32)
         self._squares_H = np.zeros(len(H), dtype=np.float32)
         self._order = np.arange(X.shape[0])
-        self._random = np.uint64(seed) * np.uint64(2685821657736338717) + np.uint64(88172645463325252)
+        mixed = (seed * 2685821657736338717 + 88172645463325252) % 2**64
+        self._random = np.uint64(mixed or 1)  # a generator that is at 0 stays there
 
     def run_epoch(self, learning_rate: float, last_rate: float) -> tuple[float, float]:
         """One pass over all instances in a new random order.
@@ -205,7 +206,8 @@ def _descend(
         for p in range(begin, end):
             j, x = X_indices[p], X_data[p]
             _move(W, squares_W, j, g, x, g_square, rate, max_norm)
-        _move(W, squares_W, len(W) - 1, g, constant, g_square, rate, max_norm)
+        if constant != 0:
+            _move(W, squares_W, len(W) - 1, g, constant, g_square, rate, max_norm)
     return loss, rank_sum, n_positives, random
 
 
