@@ -5,10 +5,11 @@
 
 The codes z of the test rows come in two kinds: measured from the true labels (z = A y: is y found again?), and
 predicted from the features by ridge regression (what a model decodes: never exactly sparse, so no decoder is done
-early). All decoders run on all rows at once, in turn, repeat after repeat; the figure is the median (what
-takes more than half a minute runs once). A's Gram matrix is computed once before and timed on its own, also for scikit-learn's ``orthogonal_mp_gram``; its ``orthogonal_mp``
-computes it itself. "found" is the share of the true labels among those returned; "as omp" the share of the labels of
-this repository's OMP that the decoder returns too. The bar for OMP on delicious is 5 s on two cores.
+early). All decoders run on all rows at once, in turn, repeat after repeat; the figure is the median (what takes more
+than half a minute runs once). A's Gram matrix is computed once before and timed on its own, also for scikit-learn's
+``orthogonal_mp_gram``; its ``orthogonal_mp`` computes it itself. "found" is the share of the true labels among those
+returned; "as omp" the share of the labels of this repository's OMP that the decoder returns too. The bar for OMP on
+delicious is 5 s on two cores.
 """
 
 from __future__ import annotations
