@@ -155,7 +155,7 @@ def test_a_label_without_positives_is_not_touched() -> None:
     for _ in range(20):
         descent.run_epoch(0.5, 0.5)
     assert np.array_equal(H[5], start[5])
-    assert not np.any(np.all(np.delete(H == start, 5, axis=0), axis=1)), "all others were"
+    assert not np.any(np.all(np.delete(start == H, 5, axis=0), axis=1)), "all others were"
 
 
 @pytest.mark.parametrize("filled", [0.0, 1.0])

@@ -186,11 +186,11 @@ def _descend(
                     weight = rank_weights[rank]
                     loss += weight * violation
                     rank_sum += rank
-                    for l, sign in ((p, np.float32(1.0)), (q, np.float32(-1.0))):
-                        if c[l] == 0:
-                            moved[n_moved] = l
+                    for label, sign in ((p, np.float32(1.0)), (q, np.float32(-1.0))):
+                        if c[label] == 0:
+                            moved[n_moved] = label
                             n_moved += 1
-                        c[l] += sign * weight
+                        c[label] += sign * weight
                     break
         if n_moved == 0:
             continue
@@ -198,10 +198,10 @@ def _descend(
         g[:] = 0
         z_square = _dot(z, z) / np.float32(m)
         for s in range(n_moved):
-            l = moved[s]
-            _add(g, H[l], c[l])
-            _move(H, squares_H, l, z, c[l], z_square, rate, max_norm)
-            c[l] = 0
+            label = moved[s]
+            _add(g, H[label], c[label])
+            _move(H, squares_H, label, z, c[label], z_square, rate, max_norm)
+            c[label] = 0
         g_square = _dot(g, g) / np.float32(m)
         for p in range(begin, end):
             j, x = X_indices[p], X_data[p]
