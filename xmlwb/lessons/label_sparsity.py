@@ -1,0 +1,213 @@
+"""Chapter 03's study of what is squeezed when a model predicts the code: not y, but an estimate of E[y | x]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
+from xmlwb.datasets import Dataset
+from xmlwb.lessons.recovery_study import recover_labels
+from xmlwb.metrics import precision_at_k, top_k_hits
+from xmlwb.models import KNN
+from xmlwb.models.base import topk_to_csr
+from xmlwb.solvers.measurement import Measurement, measurement_matrix
+from xmlwb.solvers.sparse_recovery import DECODERS
+from xmlwb.tails import frequency_bins
+
+
+def effective_sparsity(E: csr_array | np.ndarray, share: float = 0.9) -> np.ndarray:
+    """How many entries of each row, the largest first, hold this share of its squared length; int, shape (n,).
+
+    A 0/1 vector with c ones has ceil(share c); a row of zeros has 0.
+
+    Examples
+    --------
+    >>> effective_sparsity(np.array([[1.0, 0, 0, 0], [1, 1, 1, 1], [3, 1, 0.1, 0], [0, 0, 0, 0]]))
+    array([1, 4, 1, 0])
+    """
+    rows = np.split(E.data, E.indptr[1:-1]) if isinstance(E, csr_array) else list(E)
+    return np.array([_needed(row, share) for row in rows])
+
+
+def _needed(values: np.ndarray, share: float) -> int:
+    squared = np.sort(np.asarray(values, dtype=np.float64) ** 2)[::-1]
+    total = squared.sum()
+    return int(np.searchsorted(np.cumsum(squared), share * total * (1 - 1e-12))) + 1 if total > 0 else 0
+
+
+def held_out(ds: Dataset) -> tuple[csr_array, csr_array]:
+    """Features and labels of documents that no model has seen: the validation part, or the test part without one."""
+    if ds.X_valid is not None and ds.Y_valid is not None:
+        return ds.X_valid, ds.Y_valid
+    return ds.X_test, ds.Y_test
+
+
+def neighbour_means(ds: Dataset, n_neighbors: int, rows: int) -> csr_array:
+    """E[y | x] of held-out documents as the labels' weighted share among the nearest training documents."""
+    X, _ = held_out(ds)
+    model = KNN(n_neighbors=n_neighbors).fit(ds.X_train, ds.Y_train)
+    return model.predict_topk(X[:rows], k=min(ds.n_labels, 1_000))
+
+
+def sparsity_table(sets: Sequence[Dataset], m: int = 100, *, n_neighbors: int = 50, rows: int = 1_000) -> pd.DataFrame:
+    """Label sparsity before and after the projection, and that of E[y | x], on held-out documents of each set.
+
+    Parameters
+    ----------
+    sets : sequence of Dataset
+    m : int
+        Measurements of a Gaussian matrix.
+    n_neighbors : int
+        E[y | x] is estimated by `neighbour_means`.
+    rows : int
+        Held-out documents of each set, at most.
+
+    Returns
+    -------
+    DataFrame, one row a set; the middle document's count, and that of the document at the 95th percentile
+    """
+    table = {}
+    for ds in sets:
+        _, Y = held_out(ds)
+        Y = csr_array(Y[:rows])
+        E = neighbour_means(ds, n_neighbors, rows)
+        A = measurement_matrix("gaussian", m, ds.n_labels)
+        counts = {
+            "labels of y": np.diff(Y.indptr),
+            "non-zeros of A y": np.count_nonzero(A.encode(Y), axis=1),
+            "90 % of y": effective_sparsity(Y),
+            "90 % of E[y|x]": effective_sparsity(E),
+            "non-zeros of E[y|x]": np.diff(E.indptr),
+        }
+        row: dict[tuple[str, str], float] = {("L", ""): ds.n_labels}
+        for name, values in counts.items():
+            row[name, "median"], row[name, "95th"] = np.quantile(values, [0.5, 0.95], method="nearest")
+        table[ds.name] = row
+    return pd.DataFrame.from_dict(table, orient="index").astype(int)
+
+
+def decode_rows(V: np.ndarray, A: Measurement, decoder: str, sparsity: int) -> csr_array:
+    """Squeeze dense rows (n, L) and decode them: at most ``sparsity`` labels a row, with the values that came back."""
+    labels, values = DECODERS[decoder](A.measure(V), A, min(sparsity, A.shape[0]))
+    return topk_to_csr(labels, values, A.shape[1])
+
+
+@dataclass(frozen=True)
+class SparsityTest:
+    """Two vectors of each document, squeezed by one matrix and decoded: its labels y, and its estimate of E[y | x].
+
+    Attributes
+    ----------
+    documents : DataFrame, one row a document with labels
+        "sparsity of y", "sparsity of E": `effective_sparsity`; "error of y", "error of E": the squared distance of
+        the decoded vector from the squeezed one, as a share of the latter's squared length.
+    correlations : DataFrame
+        Spearman's rank correlation of each error (row) with each sparsity (column).
+    """
+
+    documents: pd.DataFrame
+
+    @property
+    def correlations(self) -> pd.DataFrame:
+        table = self.documents.corr(method="spearman")
+        return table.loc[["error of y", "error of E"], ["sparsity of y", "sparsity of E"]]
+
+
+def sparsity_test(
+    Y: csr_array, E: np.ndarray, A: Measurement, *, decoder: str = "omp", sparsity: int = 20
+) -> SparsityTest:
+    """Decode A y and A e of the same documents, with as many labels, and see which sparsity tells the error.
+
+    Parameters
+    ----------
+    Y : csr_array, shape (n, L)
+    E : ndarray, shape (n, L)
+        Estimates of E[y | x].
+    A : Measurement
+    decoder : str
+    sparsity : int
+        Labels that the decoder may use, for either vector.
+    """
+    dense = Y.toarray()
+    kept = (dense.sum(axis=1) > 0) & (np.abs(E).sum(axis=1) > 0)
+    found = {}
+    for name, V in (("y", dense[kept]), ("E", E[kept])):
+        back = decode_rows(V, A, decoder, sparsity).toarray()
+        found[f"sparsity of {name}"] = effective_sparsity(V)
+        found[f"error of {name}"] = ((back - V) ** 2).sum(axis=1) / (V**2).sum(axis=1)
+    return SparsityTest(pd.DataFrame(found))
+
+
+def precision_by_m(
+    Y: csr_array,
+    E: np.ndarray,
+    measurements: Sequence[int],
+    decoders: Sequence[str],
+    *,
+    sparsity: int = 10,
+    matrix: str = "gaussian",
+    random_state: int = 0,
+) -> pd.DataFrame:
+    """P@1 and P@5 of decoded scores against m.
+
+    E A^T is what a linear regression on the codes predicts, where E is what it predicts on the labels themselves.
+
+    Returns
+    -------
+    DataFrame
+        Columns "decoder", "m", "P@1", "P@5".
+    """
+    rows = []
+    for m in measurements:
+        A = measurement_matrix(matrix, m, E.shape[1], random_state)
+        for decoder in decoders:
+            P = precision_at_k(Y, decode_rows(E, A, decoder, sparsity), 5)
+            rows.append({"decoder": decoder, "m": m, "P@1": P[0], "P@5": P[4]})
+    return pd.DataFrame(rows)
+
+
+def recall_by_decile(
+    Y_train: csr_array, Y: csr_array, predictions: Mapping[str, csr_array], k: int = 5
+) -> pd.DataFrame:
+    """Recall within the first k of each tenth of the labels, by training frequency; one column a prediction.
+
+    Returns
+    -------
+    DataFrame
+        Index: the tenth, "1" the most frequent. The column "positives" has the mean training positives of its labels.
+    """
+    table = frequency_bins(Y_train, "decile")
+    bins = [b for b in table["bin"].cat.categories if b != "unseen"]
+    code = table["bin"].cat.codes.to_numpy()
+    wanted = np.bincount(code[Y.indices], minlength=len(bins) + 1)[: len(bins)]
+    out = pd.DataFrame({"positives": table.groupby("bin", observed=False)["positives"].mean().loc[bins]})
+    for name, S in predictions.items():
+        labels, right = top_k_hits(Y, S, k)
+        hit = np.bincount(code[labels[right]], minlength=len(bins) + 1)[: len(bins)]
+        out[name] = hit / np.maximum(wanted, 1)
+    return out
+
+
+def label_signal(Y_train: csr_array, Y: csr_array, E: np.ndarray) -> pd.DataFrame:
+    """Of each label that occurs in Y: its training positives, and its mean score in E on the documents that have it."""
+    rows = np.repeat(np.arange(Y.shape[0]), np.diff(Y.indptr))
+    total = np.bincount(Y.indices, weights=E[rows, Y.indices], minlength=Y.shape[1])
+    times = np.bincount(Y.indices, minlength=Y.shape[1])
+    occurring = np.flatnonzero(times)
+    positives = np.bincount(Y_train.indices, minlength=Y.shape[1])
+    return pd.DataFrame(
+        {"positives": positives[occurring], "signal": total[occurring] / times[occurring]},
+        index=pd.Index(occurring, name="label"),
+    )
+
+
+def recovered_by_m(
+    Y: csr_array, measurements: Sequence[int], *, decoder: str = "omp", matrix: str = "gaussian", random_state: int = 0
+) -> dict[int, csr_array]:
+    """What `recover_labels` gives back for each m."""
+    L = Y.shape[1]
+    return {m: recover_labels(Y, measurement_matrix(matrix, m, L, random_state), decoder) for m in measurements}

@@ -1,0 +1,168 @@
+"""Chapter 03's study of recovery alone: label vectors squeezed and decoded, nothing learned in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from xmlwb.models.base import topk_to_csr
+from xmlwb.solvers.measurement import Measurement, measurement_matrix
+from xmlwb.solvers.sparse_recovery import DECODERS
+
+#: The decoders' names as a reader sees them, in the order of the chapter.
+DECODER_TITLES = {
+    "omp": "OMP",
+    "cosamp": "CoSaMP",
+    "iht": "IHT",
+    "fista": "FISTA (lasso)",
+    "correlation": "correlation",
+}
+
+
+def random_label_vectors(n: int, L: int, s: int, random_state: int | Sequence[int] = 0) -> csr_array:
+    """n label vectors with s ones each, at places drawn without replacement; shape (n, L), float32."""
+    rng = np.random.default_rng(random_state)
+    places = np.sort(np.argpartition(rng.random((n, L)), s - 1, axis=1)[:, :s], axis=1)
+    return csr_array((np.ones(n * s, dtype=np.float32), places.ravel(), np.arange(0, n * s + 1, s)), shape=(n, L))
+
+
+def recover_labels(Y: csr_array, A: Measurement, decoder: str = "omp") -> csr_array:
+    """Squeeze label vectors by A and decode them; the decoder is told how many labels each document has.
+
+    Parameters
+    ----------
+    Y : csr_array, shape (n, L)
+    A : Measurement, shape (m, L)
+    decoder : str
+        A key of `DECODER_TITLES`.
+
+    Returns
+    -------
+    csr_array, shape (n, L)
+        1 at the decoded labels: as many as the document has, or m if it has more labels than there are measurements.
+    """
+    n, L = Y.shape
+    counts = np.diff(Y.indptr)
+    found = np.full((n, int(counts.max(initial=1))), -1, dtype=np.int32)
+    Z = A.encode(Y)
+    for s in np.unique(counts[counts > 0]):
+        rows = np.flatnonzero(counts == s)
+        labels, _ = DECODERS[decoder](Z[rows], A, min(int(s), A.shape[0]))
+        found[rows, : labels.shape[1]] = labels
+    return topk_to_csr(found, np.ones(found.shape, dtype=np.float32), L)
+
+
+def whole(Y: csr_array, decoded: csr_array) -> np.ndarray:
+    """Which documents got exactly their own labels back: bool, shape (n,)."""
+    wrong = np.abs(Y - decoded).sum(axis=1)
+    return np.asarray(wrong == 0)
+
+
+@dataclass(frozen=True)
+class PhaseStudy:
+    """How often random label vectors come back whole, by sparsity and number of measurements.
+
+    Attributes
+    ----------
+    L : int
+        Labels.
+    measurements : sequence of int
+        The grid's rows, m.
+    sparsities : sequence of int
+        The grid's columns, s.
+    trials : int
+        Label vectors of each cell; all of them are measured by one matrix, drawn for the cell.
+    matrix : str
+        Kind of matrix, as `measurement_matrix` takes it.
+    random_state : int
+    """
+
+    L: int
+    measurements: Sequence[int]
+    sparsities: Sequence[int]
+    trials: int = 40
+    matrix: str = "gaussian"
+    random_state: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the grid."""
+        return len(self.measurements), len(self.sparsities)
+
+    def cell(self, decoder: str, row: int, column: int) -> float:
+        """Share of the cell's vectors that come back whole. All decoders get the same vectors and matrix."""
+        m, s = self.measurements[row], self.sparsities[column]
+        Y = random_label_vectors(self.trials, self.L, s, [self.random_state, m, s])
+        A = measurement_matrix(self.matrix, m, self.L, np.random.default_rng([self.random_state, m, s, 1]))
+        return float(whole(Y, recover_labels(Y, A, decoder)).mean())
+
+
+def crossings(values: np.ndarray, measurements: Sequence[int], level: float = 0.5) -> np.ndarray:
+    """For each sparsity, the m at which the share recovered passes ``level``, between grid points by a straight line.
+
+    Parameters
+    ----------
+    values : ndarray, shape (len(measurements), n_sparsities)
+        Rows ordered by growing m; NaN where nothing is known.
+
+    Returns
+    -------
+    ndarray, shape (n_sparsities,)
+        NaN where the share does not pass the level within what is known.
+
+    Examples
+    --------
+    >>> crossings(np.array([[0.0, 0.0], [1.0, 0.2], [1.0, 0.4]]), [10, 20, 30]).tolist()
+    [15.0, nan]
+    """
+    m = np.asarray(measurements, dtype=float)
+    found = np.full(values.shape[1], np.nan)
+    for column, shares in enumerate(values.T):
+        known = np.flatnonzero(~np.isnan(shares))
+        below = known[shares[known] < level]
+        # the last share below the level, and the next known one, which is not below it
+        after = known[known > below[-1]] if below.size else known[:0]
+        if after.size:
+            low, high = below[-1], after[0]
+            part = (level - shares[low]) / (shares[high] - shares[low])
+            found[column] = m[low] + part * (m[high] - m[low])
+    return found
+
+
+def order(s: np.ndarray | Sequence[float], L: int) -> np.ndarray:
+    """s ln(L / s): what the number of measurements grows like."""
+    s = np.asarray(s, dtype=float)
+    return s * np.log(L / s)
+
+
+@dataclass(frozen=True)
+class BoundFit:
+    """m = constant * s ln(L / s), fitted through the origin, and how far the measured m stray from it."""
+
+    constant: float
+    largest_error: float
+    n: int
+    L: int = field(repr=False)
+
+    def __call__(self, s: np.ndarray | Sequence[float]) -> np.ndarray:
+        return self.constant * order(s, self.L)
+
+
+def fit_bound(s: Sequence[int], m: np.ndarray, L: int) -> BoundFit | None:
+    """Least squares of the measured m on s ln(L/s); None with fewer than two known values.
+
+    Examples
+    --------
+    >>> fit = fit_bound([1, 2, 4], 3 * order([1, 2, 4], 100), 100)
+    >>> round(fit.constant, 6), round(fit.largest_error, 6)
+    (3.0, 0.0)
+    """
+    known = ~np.isnan(m)
+    if known.sum() < 2:
+        return None
+    x, y = order(s, L)[known], np.asarray(m)[known]
+    constant = float(x @ y / (x @ x))
+    return BoundFit(constant, float(np.max(np.abs(constant * x / y - 1))), int(known.sum()), L)
