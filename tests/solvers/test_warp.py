@@ -42,7 +42,7 @@ def reference(X, Y, W, H, *, rates, constant, max_norm, max_draws, seed):
     figures = []
 
     def move(rows, squares, r, gradient, rate):
-        squares[r] += np.mean(gradient**2)
+        squares[r] += np.sum(gradient**2)
         rows[r] -= rate * gradient / np.sqrt(squares[r] + 1e-12)
         rows[r] *= min(1.0, max_norm / max(np.linalg.norm(rows[r]), 1e-30))
 
@@ -92,7 +92,7 @@ def test_steps_agree_with_numpy(constant: float, max_norm: float, max_draws: int
 
 
 def test_coefficients_are_the_gradient_of_the_loss() -> None:
-    """One instance, one violator: the first step of AdaGrad is the gradient over its root mean square."""
+    """One instance, one violator: the first step of AdaGrad is the gradient over its length."""
     X, Y = sparse.csr_array(np.array([[0.6, 0.8]], dtype=np.float32)), sparse.csr_array([[1.0, 0.0]])
     X, Y = sparse.vstack([X, X * 0]).tocsr(), sparse.vstack([Y, [[0.0, 1.0]]]).tocsr()
     W, H = (np.random.default_rng(4).standard_normal((rows, 3)).astype(np.float32) * 0.1 for rows in (3, 2))
@@ -110,7 +110,7 @@ def test_coefficients_are_the_gradient_of_the_loss() -> None:
                 shifted = [before[0].copy(), before[1].copy()]
                 shifted[at][r, t] += 1e-6
                 gradient[t] = (loss(*shifted) - loss(*before)) / 1e-6
-            np.testing.assert_allclose(new[r] - old[r], -0.01 * gradient / np.sqrt(np.mean(gradient**2)), rtol=1e-3)
+            np.testing.assert_allclose(new[r] - old[r], -0.01 * gradient / np.linalg.norm(gradient), rtol=1e-3)
 
 
 def test_rank_weights_against_the_sum() -> None:

@@ -108,7 +108,7 @@ class WSABIE(XMCModel):
         self,
         *,
         n_components: int = 100,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.3,
         n_epochs: int = 20,
         max_norm: float = 10.0,
         max_draws: int = 1000,

@@ -64,9 +64,9 @@ class WarpDescent:
     -----
     Only labels that have a positive are drawn. An instance that has all of these, or none, takes no step.
 
-    Each row of W and H has a step size of its own, the learning rate over the root of the sum of its squared gradients
-    so far (of their mean over the m coordinates): AdaGrad with one number a row, which does not depend on the choice
-    of axes in the embedding space.
+    Each row of W and H has a step size of its own, the learning rate over the root of the sum of the squared lengths
+    of its gradients so far: AdaGrad with one number a row, which depends neither on the choice of axes in the embedding
+    space nor, much, on its dimension. The learning rate thus is the length of the first step.
 
     A pass takes O(m (nnz(X) + draws)), and for each instance at most L scores are computed; memory besides W and H
     is 4 (d + 5 L) bytes.
@@ -196,13 +196,13 @@ def _descend(
             continue
         rate = np.float32(learning_rate + (last_rate - learning_rate) * step / n)
         g[:] = 0
-        z_square = _dot(z, z) / np.float32(m)
+        z_square = _dot(z, z)
         for s in range(n_moved):
             label = moved[s]
             _add(g, H[label], c[label])
             _move(H, squares_H, label, z, c[label], z_square, rate, max_norm)
             c[label] = 0
-        g_square = _dot(g, g) / np.float32(m)
+        g_square = _dot(g, g)
         for p in range(begin, end):
             j, x = X_indices[p], X_data[p]
             _move(W, squares_W, j, g, x, g_square, rate, max_norm)
@@ -232,7 +232,7 @@ def _move(
     r: int,
     direction: np.ndarray,
     factor: np.float32,
-    mean_square: np.float32,
+    square_length: np.float32,
     rate: np.float32,
     max_norm: np.float32,
 ) -> None:
@@ -241,7 +241,7 @@ def _move(
     A row that no step touches stays in the ball, so that looking at the touched ones is enough.
     """
     row = rows[r]
-    squares[r] += factor * factor * mean_square
+    squares[r] += factor * factor * square_length
     _add(row, direction, factor * rate / np.sqrt(squares[r] + np.float32(TINY)))
     square = _dot(row, row)
     if square > max_norm * max_norm:
