@@ -19,6 +19,7 @@ from xmlwb.models.persistence import ModelFileError, read_model
 from xmlwb.models.plst import PLST
 from xmlwb.models.popular import Popular
 from xmlwb.models.svd_labels import SVDLabels
+from xmlwb.models.wsabie import WSABIE
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ METHODS: dict[str, MethodInfo] = {
         MethodInfo("plst", PLST, "Principal label space transformation", "linear label space", 4, "Tai and Lin 2012"),
         MethodInfo("cplst", CPLST, "Conditional PLST", "linear label space", 4, "Chen and Lin 2012"),
         MethodInfo("mlcssp", MLCSSP, "Column subset selection", "linear label space", 4, "Bi and Kwok 2013"),
+        MethodInfo("wsabie", WSABIE, "WSABIE (WARP loss)", "linear label space", 4, "Weston, Bengio and Usunier 2011"),
     )
 }
 
@@ -85,6 +87,7 @@ __all__ = [
     "MLCSSP",
     "PLST",
     "STOP",
+    "WSABIE",
     "Callback",
     "EarlyStopping",
     "Event",
