@@ -59,8 +59,8 @@ def iterative_hard_thresholding(
 
     The step length is that of the normalised form: with :math:`\mu = 1`, as first published, A must have norm below 1,
     and then few steps suffice only if m is large. Where the residual would grow, the row stays as it is and halves its
-    step (the paper compares the step with :math:`\lVert \Delta y \rVert^2 / \lVert A \Delta y \rVert^2` when the support
-    changes, which bounds the same growth).
+    step (the paper compares the step with :math:`\lVert \Delta y \rVert^2 / \lVert A \Delta y \rVert^2` when the
+    support changes, which bounds the same growth).
 
     References
     ----------

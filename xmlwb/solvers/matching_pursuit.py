@@ -58,9 +58,9 @@ def orthogonal_matching_pursuit(
     Notes
     -----
     Up to GRAM_LABELS labels by Batch-OMP: the correlations A^T z of a batch are one matrix product, those of the
-    residual follow from s rows of the Gram matrix, and the Cholesky factor of the support's block grows by a row a step:
-    O(m L + s^2 L / 2 + s^3 / 3) an instance, and 4 L^2 bytes once. Beyond, each step correlates the residuals anew:
-    O(s m L) an instance, or O(s p log p) with a Hadamard matrix.
+    residual follow from s rows of the Gram matrix, and the Cholesky factor of the support's block grows by a row a
+    step: O(m L + s^2 L / 2 + s^3 / 3) an instance, and 4 L^2 bytes once. Beyond, each step correlates the residuals
+    anew: O(s m L) an instance, or O(s p log p) with a Hadamard matrix.
 
     References
     ----------

@@ -76,7 +76,7 @@ class Measurement(ABC):
         """
         if not self.has_gram:
             L = self.shape[1]
-            raise ValueError(f"the Gram matrix of {L} labels takes {4 * L * L / 2**30:.1f} GiB; wanted <= {GRAM_LABELS}")
+            raise ValueError(f"the Gram matrix of {L} labels takes {4 * L * L / 2**30:.1f} GiB; {GRAM_LABELS} at most")
         return self._gram
 
     @cached_property

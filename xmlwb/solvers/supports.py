@@ -12,6 +12,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from numba import njit
 from scipy import sparse
+from threadpoolctl import ThreadpoolController
 
 from xmlwb.solvers.measurement import Measurement
 
@@ -23,6 +24,7 @@ Watch = Callable[[np.ndarray, np.ndarray], None]
 DEPENDENT = 1e-5
 #: Rows of a batch: as many as keep (rows, L) at about this many numbers, within the bounds below.
 _BATCH_NUMBERS, _FEWEST_ROWS, _MOST_ROWS = 1 << 18, 16, 256
+_BLAS = ThreadpoolController()
 
 
 def decode_rows(
@@ -30,7 +32,8 @@ def decode_rows(
 ) -> Supports:
     """Run a decoder over all rows, batch by batch, in threads; order each row by value, largest first.
 
-    The batches do not depend on n_jobs, and so neither does the result.
+    The batches do not depend on n_jobs, and so neither does the result. BLAS keeps to one thread meanwhile: the
+    products of a batch are too small to share, and its threads would wait for one another by spinning.
     """
     Z = np.ascontiguousarray(Z, dtype=np.float32)
     rows = min(_MOST_ROWS, max(_FEWEST_ROWS, _BATCH_NUMBERS // A.shape[1]))
@@ -41,7 +44,7 @@ def decode_rows(
         part = slice(begin, begin + rows)
         _order_by_value(*decode_batch(Z[part]), labels[part], values[part])
 
-    with ThreadPoolExecutor(effective_n_jobs(n_jobs)) as pool:
+    with _BLAS.limit(limits=1, user_api="blas"), ThreadPoolExecutor(effective_n_jobs(n_jobs)) as pool:
         for _ in pool.map(decode, range(0, len(Z), rows)):
             pass  # map hands on what a thread raised
     return labels, values
@@ -53,7 +56,7 @@ def check_rows(Z: np.ndarray, A: Measurement, sparsity: int, most: int) -> None:
     if np.ndim(Z) != 2 or Z.shape[1] != m:
         raise ValueError(f"Z has shape {np.shape(Z)}; wanted (n, {m}), one column for each measurement")
     if not 1 <= sparsity <= most:
-        raise ValueError(f"sparsity is {sparsity}; wanted 1 <= sparsity <= {most} (m = {m} measurements, L = {L} labels)")
+        raise ValueError(f"sparsity is {sparsity}; wanted 1 <= sparsity <= {most} ({m} measurements, {L} labels)")
 
 
 def as_csr(labels: np.ndarray, values: np.ndarray, L: int) -> sparse.csr_array:
