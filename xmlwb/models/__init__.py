@@ -13,6 +13,7 @@ from xmlwb.models.base import XMCModel
 from xmlwb.models.callbacks import STOP, Callback, EarlyStopping, Event, Progress, chain
 from xmlwb.models.cplst import CPLST
 from xmlwb.models.knn import KNN
+from xmlwb.models.leml import LEML
 from xmlwb.models.mlcssp import MLCSSP
 from xmlwb.models.one_vs_all import OneVsAll
 from xmlwb.models.persistence import ModelFileError, read_model
@@ -59,6 +60,7 @@ METHODS: dict[str, MethodInfo] = {
         MethodInfo("plst", PLST, "Principal label space transformation", "linear label space", 4, "Tai and Lin 2012"),
         MethodInfo("cplst", CPLST, "Conditional PLST", "linear label space", 4, "Chen and Lin 2012"),
         MethodInfo("mlcssp", MLCSSP, "Column subset selection", "linear label space", 4, "Bi and Kwok 2013"),
+        MethodInfo("leml", LEML, "Low-rank risk minimisation", "linear label space", 4, "Yu, Jain, Kar and Dhillon 2014"),
         MethodInfo("wsabie", WSABIE, "WSABIE (WARP loss)", "linear label space", 4, "Weston, Bengio and Usunier 2011"),
     )
 }
@@ -83,6 +85,7 @@ def load(path: str | os.PathLike) -> XMCModel:
 __all__ = [
     "CPLST",
     "KNN",
+    "LEML",
     "METHODS",
     "MLCSSP",
     "PLST",

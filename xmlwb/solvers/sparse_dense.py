@@ -6,8 +6,8 @@ of its entries, so that the result does not depend on their number.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -53,16 +53,11 @@ def times_dense(X: sparse.csr_array, B: np.ndarray, *, n_jobs: int | None = None
     B = np.ascontiguousarray(B, dtype=np.float32)
     out = np.empty((X.shape[0], B.shape[1]), dtype=np.float32)
     n_threads = effective_n_jobs(n_jobs) if X.nnz * B.shape[1] > _SERIAL_BELOW else 1
-    if n_threads == 1:
-        _rows_times_dense(X.indptr, X.indices, X.data, B, 0, X.shape[0], out)
-        return out
-    with ThreadPoolExecutor(n_threads) as pool:
-        parts = [
-            pool.submit(_rows_times_dense, X.indptr, X.indices, X.data, B, begin, end, out)
-            for begin, end in pairwise(_edges(X.indptr, 4 * n_threads))
-        ]
-        for part in parts:
-            part.result()
+
+    def compute(begin: int, end: int) -> None:
+        _rows_times_dense(X.indptr, X.indices, X.data, B, begin, end, out)
+
+    in_parts(compute, X.indptr, n_threads)
     return out
 
 
@@ -74,10 +69,15 @@ def transposed(X: sparse.csr_array) -> sparse.csr_array:
     return sparse.csr_array(X.T)
 
 
-def _edges(indptr: np.ndarray, n_parts: int) -> list[int]:
-    """Row numbers that cut the matrix into parts of about as many stored entries each."""
-    cuts = np.searchsorted(indptr, np.linspace(0, indptr[-1], n_parts + 1)[1:-1])
-    return [0, *cuts.tolist(), len(indptr) - 1]
+def in_parts(compute: Callable[[int, int], None], indptr: np.ndarray, n_threads: int) -> None:
+    """Call ``compute(begin, end)`` for consecutive rows of a CSR matrix, in threads, about as many entries in each."""
+    if n_threads == 1:
+        compute(0, len(indptr) - 1)
+        return
+    cuts = np.searchsorted(indptr, np.linspace(0, indptr[-1], 4 * n_threads + 1)[1:-1])
+    with ThreadPoolExecutor(n_threads) as pool:  # not joblib: it looks for results every 10 ms, longer than this takes
+        for _ in pool.map(compute, [0, *cuts], [*cuts, len(indptr) - 1]):
+            pass  # asks for the results, so that an error in a thread is raised here
 
 
 @njit(nogil=True, cache=True)
