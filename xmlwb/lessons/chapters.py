@@ -74,6 +74,14 @@ CHAPTERS: list[ChapterInfo] = [
         question="When is one ranking of labels better than another, and who decides?",
         key="metrics",
     ),
+    ChapterInfo(
+        number=3,
+        slug="compressed-sensing",
+        title="Compressed sensing: few 1s in a long vector",
+        minutes=75,
+        question="A label vector has few 1s: can we predict a short code instead, and decode?",
+        key="compressed_sensing",
+    ),
 ]
 
 

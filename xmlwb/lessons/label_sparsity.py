@@ -26,7 +26,7 @@ def effective_sparsity(E: csr_array | np.ndarray, share: float = 0.9) -> np.ndar
 
     Examples
     --------
-    >>> effective_sparsity(np.array([[1.0, 0, 0, 0], [1, 1, 1, 1], [3, 1, 0.1, 0], [0, 0, 0, 0]]))
+    >>> effective_sparsity(np.array([[1.0, 0, 0, 0], [1, 1, 1, 1], [4, 1, 0.1, 0], [0, 0, 0, 0]]))
     array([1, 4, 1, 0])
     """
     rows = np.split(E.data, E.indptr[1:-1]) if isinstance(E, csr_array) else list(E)

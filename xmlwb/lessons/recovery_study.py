@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.sparse import csr_array
 
+from xmlwb.datasets import load
+from xmlwb.lessons.growth import sets_at_hand
 from xmlwb.models.base import topk_to_csr
 from xmlwb.solvers.measurement import Measurement, measurement_matrix
 from xmlwb.solvers.sparse_recovery import DECODERS
@@ -20,6 +22,9 @@ DECODER_TITLES = {
     "fista": "FISTA (lasso)",
     "correlation": "correlation",
 }
+
+# Half of fista's own limit: a map has thousands of vectors, and more steps change few of them.
+_OPTIONS = {"fista": {"n_iter": 100}}
 
 
 def random_label_vectors(n: int, L: int, s: int, random_state: int | Sequence[int] = 0) -> csr_array:
@@ -50,7 +55,7 @@ def recover_labels(Y: csr_array, A: Measurement, decoder: str = "omp") -> csr_ar
     Z = A.encode(Y)
     for s in np.unique(counts[counts > 0]):
         rows = np.flatnonzero(counts == s)
-        labels, _ = DECODERS[decoder](Z[rows], A, min(int(s), A.shape[0]))
+        labels, _ = DECODERS[decoder](Z[rows], A, min(int(s), A.shape[0]), **_OPTIONS.get(decoder, {}))
         found[rows, : labels.shape[1]] = labels
     return topk_to_csr(found, np.ones(found.shape, dtype=np.float32), L)
 
@@ -166,3 +171,22 @@ def fit_bound(s: Sequence[int], m: np.ndarray, L: int) -> BoundFit | None:
     x, y = order(s, L)[known], np.asarray(m)[known]
     constant = float(x @ y / (x @ x))
     return BoundFit(constant, float(np.max(np.abs(constant * x / y - 1))), int(known.sum()), L)
+
+
+def documents_to_break(n: int = 200) -> tuple[str, csr_array]:
+    """Real label vectors that are hard to squeeze, and in words what they are.
+
+    The first n training documents of delicious, which has 19 labels a document, where its files are on this machine;
+    else those of debtags with at least eight labels.
+    """
+    found = sets_at_hand(["delicious"])
+    if found:
+        Y = found[0].Y_train
+        return f"the first {n} training documents of delicious", csr_array(Y[:n])
+    Y = load("debtags").Y_train
+    rows = np.flatnonzero(np.diff(Y.indptr) >= 8)[:n]
+    return (
+        f"{n} training documents of debtags with 8 labels or more (delicious is not on this machine: the variable "
+        "XMLWB_DATA can name its folder)",
+        csr_array(Y[rows]),
+    )

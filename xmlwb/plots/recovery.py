@@ -120,8 +120,8 @@ def bound_figure(
 def pursuit_figure(
     names: Sequence[str],
     correlations: np.ndarray,
-    chosen: Sequence[int],
-    true: Sequence[int],
+    chosen: Sequence[int] | np.ndarray,
+    true: Sequence[int] | np.ndarray,
     *,
     title: str,
     shown: int = 14,
