@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from xmlwb.models.base import XMCModel
 from xmlwb.models.callbacks import STOP, Callback, EarlyStopping, Event, Progress, chain
+from xmlwb.models.compressed_sensing import CompressedSensing
 from xmlwb.models.cplst import CPLST
 from xmlwb.models.knn import KNN
 from xmlwb.models.leml import LEML
@@ -56,11 +57,12 @@ METHODS: dict[str, MethodInfo] = {
         MethodInfo("popular", Popular, "Most popular labels", "baseline", 0, "folklore"),
         MethodInfo("knn", KNN, "k nearest neighbours, by cosine", "baseline", 0, "folklore; see Zhang et al. 2018"),
         MethodInfo("ova", OneVsAll, "One-vs-all linear SVMs", "one-vs-all", 0, "DiSMEC, Babbar and Schoelkopf 2017"),
+        MethodInfo("cs", CompressedSensing, "Compressed sensing", "compressed sensing", 3, "Hsu et al. 2009"),
         MethodInfo("svd", SVDLabels, "SVD of the labels", "linear label space", 4, "see Tai and Lin 2012"),
         MethodInfo("plst", PLST, "Principal label space transformation", "linear label space", 4, "Tai and Lin 2012"),
         MethodInfo("cplst", CPLST, "Conditional PLST", "linear label space", 4, "Chen and Lin 2012"),
         MethodInfo("mlcssp", MLCSSP, "Column subset selection", "linear label space", 4, "Bi and Kwok 2013"),
-        MethodInfo("leml", LEML, "Low-rank risk minimisation", "linear label space", 4, "Yu, Jain, Kar and Dhillon 2014"),
+        MethodInfo("leml", LEML, "Low-rank multi-label", "linear label space", 4, "Yu, Jain, Kar and Dhillon 2014"),
         MethodInfo("wsabie", WSABIE, "WSABIE (WARP loss)", "linear label space", 4, "Weston, Bengio and Usunier 2011"),
     )
 }
@@ -92,6 +94,7 @@ __all__ = [
     "STOP",
     "WSABIE",
     "Callback",
+    "CompressedSensing",
     "EarlyStopping",
     "Event",
     "MethodInfo",
