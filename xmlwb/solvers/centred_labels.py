@@ -10,7 +10,7 @@ from scipy.sparse.linalg import LinearOperator, svds
 from xmlwb.solvers.sparse_dense import times_dense, transposed
 
 #: Up to this many labels or instances the Gram matrix of the label matrix is decomposed as a whole.
-GRAM_UP_TO = 256
+GRAM_UP_TO = 1024
 
 
 class CentredLabels:
@@ -84,8 +84,8 @@ def right_singular_vectors(Y: sparse.csr_array, m: int, *, centred: bool, random
     Notes
     -----
     Implicitly restarted Lanczos (ARPACK, through scipy) to machine precision: O((nnz(Y) + (n + L) m) m) an iteration
-    and 2 m + 1 vectors. Where there are no more than 256 labels or instances, or m is more than half of them, the
-    Gram matrix of the shorter side is decomposed instead; that takes no more memory than four times the result.
+    and 2 m + 1 vectors. Where there are no more than 1,024 labels or instances (8 MiB), or m is more than a quarter of
+    them, the Gram matrix of the shorter side is decomposed instead: at most four times as large as the result.
 
     A direction's sign is chosen so that its largest entry is positive.
 
@@ -99,7 +99,7 @@ def right_singular_vectors(Y: sparse.csr_array, m: int, *, centred: bool, random
     """
     labels = CentredLabels(Y, centred=centred)
     operator, short = labels.operator(), min(Y.shape)
-    if short <= GRAM_UP_TO or 2 * m > short:
+    if short <= GRAM_UP_TO or 4 * m > short:
         V = _by_gram(labels, m)
     elif labels.squared_norm == 0:  # every instance has the same labels: ARPACK has nothing to start from
         V = np.eye(Y.shape[1], m)
