@@ -44,7 +44,7 @@ class CompressedSensing(XMCModel):
         taken. None: :math:`\lceil 5\, s \ln(L / s) \rceil`, at most L. The theory asks for m of order s log(L/s) and
         leaves the factor open; 5 is ours.
     matrix : {"hadamard", "gaussian", "bernoulli"}, default "hadamard"
-        Kind of A. The paper's experiments take random rows of a Hadamard matrix; it needs no memory either.
+        Kind of A. Random rows of a Hadamard matrix are among the paper's examples, and need no memory.
     decoder : {"omp", "cosamp", "iht", "fista", "correlation"}, default "omp"
         Which function of `xmlwb.solvers.sparse_recovery` finds the labels, with that function's own defaults.
     sparsity : int, default 10
@@ -85,14 +85,17 @@ class CompressedSensing(XMCModel):
     predict, for an instance, O(nnz(x) m) and the decoder, for OMP O(m L + s^2 L); size 4 (d + 1) m bytes and A's.
     Decoding keeps A^T A up to 10,000 labels (400 MB there).
 
-    ============ ========================================= =================================================
-    what         paper                                     here
-    ============ ========================================= =================================================
-    regressor    any; its experiments: linear              ridge with an unpenalised intercept
-    matrix       random rows of Hadamard; others allowed   the same; Gaussian, +-1
-    decoder      OMP, CoSaMP, lasso and others             OMP; CoSaMP, IHT, FISTA, correlation
-    scores       the recovered vector                      the same; other labels are not predicted
-    ============ ========================================= =================================================
+    ============ ======================================== ==================================================
+    what         paper                                    here
+    ============ ======================================== ==================================================
+    regressor    any: a reduction to regression           ridge with an unpenalised intercept
+    matrix       any that keeps sparse vectors' lengths,  the same; rows of a Hadamard matrix, Gaussian, +-1
+                 such as random rows of Hadamard
+    decoder      iterative and greedy ones: OMP, CoSaMP,  OMP; CoSaMP, IHT, FISTA (lasso), correlation
+                 forward-backward greedy
+    sparsity     a bound on the labels of an instance     10, whatever the data: they are to be ranked
+    scores       the recovered vector                     the same; other labels are not predicted
+    ============ ======================================== ==================================================
 
     References
     ----------
