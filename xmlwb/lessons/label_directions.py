@@ -1,4 +1,4 @@
-"""Chapter 04: directions of the label space, what each is made of, and how well a text tells where a document lies on it."""
+"""Chapter 04: directions of the label space, what each is made of, and how much of it a text tells."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def direction_table(
     made_of = []
     for v in V.T:
         leading = np.argsort(-np.abs(v), kind="stable")[:n_names]
-        made_of.append(", ".join(f"{'+' if v[l] > 0 else '−'} {label_names[l]}" for l in leading))
+        made_of.append(", ".join(f"{'+' if v[label] > 0 else '−'} {label_names[label]}" for label in leading))
     index = pd.RangeIndex(1, V.shape[1] + 1, name="direction")
     held = np.where(squares > 0, squares, np.nan)
     return pd.DataFrame({"share": squares / total, "R2": 1 - errors / held, "made of": made_of}, index=index)

@@ -1,4 +1,4 @@
-"""Chapter 04: how many directions the label matrix has, for which labels, and what survives a round trip through them."""
+"""Chapter 04: how many directions the label matrix needs, for which labels, and what a round trip leaves of them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def block_spectra(Y: csr_array) -> pd.DataFrame:
     -------
     DataFrame
         One row for each bin and m: "bin", "labels" (in the bin), "m", "directions" (the share of the bin's squares
-        ``||Y_c||_F^2`` that its m leading directions hold) and "labels alone" (that of its m labels of largest variance).
+        ``||Y_c||_F^2`` that its m leading directions hold) and "labels alone" (that of its m labels of largest
+        variance).
     """
     scatter, bins = CentredLabels(Y).gram(), frequency_bins(Y)["bin"]
     tables = []
@@ -106,9 +107,7 @@ def shared_energy(Y: csr_array, most: int, *, random_state: int = 0) -> pd.DataF
     return pd.concat(tables, ignore_index=True)
 
 
-def round_trip(
-    Y_train: csr_array, Y: csr_array, V: np.ndarray, ranks: Sequence[int], decode: Decoder
-) -> pd.DataFrame:
+def round_trip(Y_train: csr_array, Y: csr_array, V: np.ndarray, ranks: Sequence[int], decode: Decoder) -> pd.DataFrame:
     """Share of the 1s of Y that are still 1 after encoding and decoding with m directions, by frequency bin.
 
     Parameters
