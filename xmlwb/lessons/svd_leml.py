@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
 from xmlwb.lessons.exercises import Case, Exercise, Mistake
 from xmlwb.lessons.questions import Choice, MultipleChoice, Numeric, Question, Slip
-
-
-@cache
-def _held_by_directions(bin_name: str, m: int) -> float:
-    from xmlwb.datasets import load
-    from xmlwb.lessons.label_spectrum import block_spectra
-
-    spectra = block_spectra(load("debtags").Y_train)
-    return 100 * float(spectra[(spectra["bin"] == bin_name) & (spectra["m"] == m)]["directions"].iloc[0])
 
 
 def _mass_of_frequent(m: int = 27) -> float:
@@ -42,8 +31,8 @@ QUESTIONS: list[Question] = [
         (
             Choice(
                 "The number of labels that one of them has and the other has not.",
-                "Each such label adds (1 − 0)<sup>2</sup> = 1, every other one 0. So least squares on label vectors "
-                "counts labels: a rare label counts as much as a frequent one, wherever it occurs; it just seldom does.",
+                "Each such label adds (1 − 0)<sup>2</sup> = 1, every other one 0. Least squares on label vectors counts "
+                "labels: wherever a rare label occurs it counts as much as a frequent one; it just seldom occurs.",
                 right=True,
             ),
             Choice(
@@ -95,13 +84,13 @@ QUESTIONS: list[Question] = [
         ),
     ),
     MultipleChoice(
-        "The review asks: <i>What is the difference between SVD and OCCA, and when would you use each?</i> Which answer "
-        "do our data support?",
+        "The review asks: <i>What is the difference between SVD and OCCA, and when would you use each?</i> Which "
+        "answer do our data support?",
         (
             Choice(
-                "SVD keeps directions in which labels vary most, OCCA those that the features predict with least error. "
-                "OCCA alone prefers what never varies; added to SVD's error (CPLST) it helps when few directions are "
-                "allowed.",
+                "SVD keeps directions in which labels vary most, OCCA those that the features predict with least "
+                "error. OCCA alone prefers what never varies; added to SVD's error (CPLST) it helps when few "
+                "directions are allowed.",
                 "That is what the tables show: OCCA's first directions are labels without a positive, and CPLST beats "
                 "PLST most where m is small and some frequent labels cannot be told from the text.",
                 right=True,
@@ -119,11 +108,11 @@ QUESTIONS: list[Question] = [
         ),
     ),
     Numeric(
-        "LEML with the squared loss on debdeps, rank 100. A dense residual Y − X W H<sup>T</sup> would hold n · L numbers. "
-        "How many times as many is that as the codes X W and the embeddings H together hold?",
+        "LEML with the squared loss on debdeps, rank 100. A dense residual Y − X W H<sup>T</sup> would hold n · L "
+        "numbers. How many times as many is that as the codes X W and the embeddings H together hold?",
         _debdeps_ratio,
-        "{answer} times. This is why the method never forms the residual: with the squared loss it needs only Y's 1s and "
-        "products of n x k, L x k and k x k matrices.",
+        "{answer} times. This is why the method never forms the residual: with the squared loss it needs only Y's 1s "
+        "and products of n x k, L x k and k x k matrices.",
         slips=(
             Slip(
                 lambda: _debdeps_ratio() / _debdeps_ratio("labels"),

@@ -81,7 +81,7 @@ def label_map_figure(
         for place, group in enumerate(shown)
     }
     for group, (colour, symbol) in looks.items():
-        inside = np.flatnonzero(of == group)
+        inside = np.flatnonzero(of == group).tolist()
         figure.add_scatter(
             x=places[inside, 0],
             y=places[inside, 1],
