@@ -117,7 +117,18 @@ def test_a_plan_for_a_class_adds_up(info: ChapterInfo) -> None:
     assert "tail lens" in plan
 
 
-@pytest.mark.parametrize("name", ["tour.vote", "data.leaked_share", "metrics.precision", "metrics.ndcg", "metrics.psp"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tour.vote",
+        "data.leaked_share",
+        "metrics.precision",
+        "metrics.ndcg",
+        "metrics.psp",
+        "compressed_sensing.omp",
+        "compressed_sensing.breaking_m",
+    ],
+)
 def test_what_a_student_wrote_is_used_after_it_passes(name: str) -> None:
     source = "\n".join(cell.source for info in CHAPTERS for cell in cells(NOTEBOOKS / info.file))
     assert source.count(f'if check("{name}", {name.split(".")[1]}, keep=False).passed:') == 1

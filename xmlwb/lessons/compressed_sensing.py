@@ -91,8 +91,8 @@ QUESTIONS: list[Question] = [
         "Take OMP's rule as measured here, about m = 2 s ln(L/s). How many numbers would a document of debdeps with "
         "s = 5 labels need?",
         _bound,
-        "{answer} numbers in place of {labels} labels: in theory, {times} times fewer regressions. The sections that "
-        "follow look for the catch.",
+        "{answer} numbers: in theory, {times} times fewer regressions than there are labels. The sections that follow "
+        "look for the catch.",
         slips=(
             Slip(lambda: _bound(constant=1.0), "That is s ln(L/s), without the constant 2."),
             Slip(lambda: _bound(np.log2), "That is with the logarithm to base 2; ln is the natural one."),
@@ -103,7 +103,16 @@ QUESTIONS: list[Question] = [
             ),
         ),
         tolerance=0.02,
-        facts={"labels": _debdeps_labels, "times": lambda: _debdeps_labels() / _bound()},
+        facts={"times": lambda: _debdeps_labels() / _bound()},
+    ),
+    Numeric(
+        "Which m does your <code>breaking_m</code> find on the real documents that the cell above names, over "
+        "sizes = range(20, 401, 20), with <code>recover</code> as that cell defines it?",
+        _real_breaking_point,
+        "m = {answer}. s ln(L/s) of the middle document is {bound}.",
+        slips=(Slip(_middle_bound, "That is s ln(L/s) of the middle document, without any constant: measure it."),),
+        tolerance=0.01,
+        facts={"bound": _middle_bound},
     ),
     MultipleChoice(
         "A text says that a package is a game, but not which kind: each of 30 tags is right with a chance of 1 in 30, "
@@ -146,14 +155,5 @@ QUESTIONS: list[Question] = [
                 "All columns have about the same length: A was drawn before anybody counted labels.",
             ),
         ),
-    ),
-    Numeric(
-        "Which m does your <code>breaking_m</code> find on the real documents that the cell above names, over "
-        "sizes = range(20, 401, 20), with <code>recover</code> as that cell defines it?",
-        _real_breaking_point,
-        "m = {answer}. s ln(L/s) of the middle document is {bound}.",
-        slips=(Slip(_middle_bound, "That is s ln(L/s) of the middle document, without any constant: measure it."),),
-        tolerance=0.01,
-        facts={"bound": _middle_bound},
     ),
 ]

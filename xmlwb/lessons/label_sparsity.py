@@ -16,6 +16,7 @@ from xmlwb.models import KNN
 from xmlwb.models.base import topk_to_csr
 from xmlwb.solvers.measurement import Measurement, measurement_matrix
 from xmlwb.solvers.sparse_recovery import DECODERS
+from xmlwb.solvers.topk import topk_dense
 from xmlwb.tails import frequency_bins
 
 
@@ -90,10 +91,15 @@ def sparsity_table(sets: Sequence[Dataset], m: int = 100, *, n_neighbors: int = 
     return pd.DataFrame.from_dict(table, orient="index").astype(int)
 
 
-def decode_rows(V: np.ndarray, A: Measurement, decoder: str, sparsity: int) -> csr_array:
-    """Squeeze dense rows (n, L) and decode them: at most ``sparsity`` labels a row, with the values that came back."""
-    labels, values = DECODERS[decoder](A.measure(V), A, min(sparsity, A.shape[0]))
+def decode_codes(Z: np.ndarray, A: Measurement, decoder: str = "omp", sparsity: int = 10) -> csr_array:
+    """Decode codes (n, m): csr_array (n, L) of at most ``sparsity`` labels a row, with the values that came back."""
+    labels, values = DECODERS[decoder](Z, A, min(sparsity, A.shape[0]), n_jobs=-1)
     return topk_to_csr(labels, values, A.shape[1])
+
+
+def best_labels(E: np.ndarray, k: int = 10) -> csr_array:
+    """The k largest scores of each row of a dense (n, L) array, nothing squeezed."""
+    return topk_to_csr(*topk_dense(np.ascontiguousarray(E, dtype=np.float32), k), E.shape[1])
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,7 @@ def sparsity_test(
     kept = (dense.sum(axis=1) > 0) & (np.abs(E).sum(axis=1) > 0)
     found = {}
     for name, V in (("y", dense[kept]), ("E", E[kept])):
-        back = decode_rows(V, A, decoder, sparsity).toarray()
+        back = decode_codes(A.measure(V), A, decoder, sparsity).toarray()
         found[f"sparsity of {name}"] = effective_sparsity(V)
         found[f"error of {name}"] = ((back - V) ** 2).sum(axis=1) / (V**2).sum(axis=1)
     return SparsityTest(pd.DataFrame(found))
@@ -165,7 +171,7 @@ def precision_by_m(
     for m in measurements:
         A = measurement_matrix(matrix, m, E.shape[1], random_state)
         for decoder in decoders:
-            P = precision_at_k(Y, decode_rows(E, A, decoder, sparsity), 5)
+            P = precision_at_k(Y, decode_codes(A.measure(E), A, decoder, sparsity), 5)
             rows.append({"decoder": decoder, "m": m, "P@1": P[0], "P@5": P[4]})
     return pd.DataFrame(rows)
 
