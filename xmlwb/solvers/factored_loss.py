@@ -76,7 +76,7 @@ class SquaredLoss(FactoredLoss):
         """The A that minimises ``||Y - A H^T||^2 + alpha / 2 ||A||^2``: one k x k system for all rows."""
         normal = gram(H) + alpha / 2 * np.eye(H.shape[1])
         right = times_dense(self._Y, H, n_jobs=self._n_jobs)
-        return np.linalg.solve(normal, right.T.astype(np.float64)).T.astype(np.float32)
+        return np.linalg.solve(normal, right.T.astype(np.float64)).T.astype(np.float32, order="C")
 
 
 class DenseLoss(FactoredLoss):
