@@ -15,7 +15,7 @@ from xmlwb.solvers.ridge import RidgeSystem
 from xmlwb.solvers.sparse_dense import times_dense
 
 #: A pass that lowers the objective by less than this part of what is explained so far is the last one.
-TRACE_TOL = 1e-4
+TRACE_TOL = 1e-3
 #: Directions beyond m that the first block holds, so that those about to enter the best m are there.
 EXTRA_DIRECTIONS = 10
 #: Up to this many labels `occa` builds its (L, L) matrix.
@@ -203,9 +203,10 @@ class PredictableSpace:
         block = block / np.where(lengths > 0, lengths, 1.0)
         for _ in range(2):  # once is not enough for float64's digits
             block = block - self._Q @ (self._Q.T @ block)
-        block, strengths, _ = np.linalg.svd(block, full_matrices=False)
-        block = block[:, strengths > 1e-6][:, : len(self._Q) - self._Q.shape[1]]
-        return np.linalg.qr(block - self._Q @ (self._Q.T @ block))[0]
+            strengths, mixing = eigh(block.T @ block)
+            kept = strengths > 1e-10
+            block = block @ (mixing[:, kept] / np.sqrt(strengths[kept]))
+        return block
 
 
 def occa(
