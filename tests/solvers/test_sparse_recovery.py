@@ -125,6 +125,8 @@ class TestEveryDecoder:
         Z = np.zeros((2, 20))
         with pytest.raises(ValueError, match=r"Z has shape \(2, 19\); wanted \(n, 20\)"):
             DECODERS[decoder](Z[:, :19], A, 2)
+        with pytest.raises(ValueError, match="Z contains NaN or infinity"):
+            DECODERS[decoder](np.where(Z == 0, np.nan, Z), A, 2)
         most = 30 if decoder == "correlation" else 20
         for sparsity in (0, most + 1):
             with pytest.raises(
@@ -232,7 +234,7 @@ def test_a_penalty_outside_its_range_is_refused(alpha: float) -> None:
 
 
 def test_largest_by_magnitude_ties_by_the_lower_label() -> None:
-    labels, values = largest(np.array([[0, -2, 2, 1], [0, 0, 0, np.nan]], dtype=np.float32), 3)
+    labels, values = largest(np.array([[0, -2, 2, 1], [0, 0, 0, 0]], dtype=np.float32), 3)
     assert labels.tolist() == [[1, 2, 3], [-1, -1, -1]]
     assert values.tolist() == [[-2, 2, 1], [0, 0, 0]]
 

@@ -8,7 +8,16 @@ import numpy as np
 from numba import njit
 
 from xmlwb.solvers.measurement import Measurement
-from xmlwb.solvers.supports import DEPENDENT, Supports, Watch, as_csr, check_rows, decode_rows
+from xmlwb.solvers.supports import (
+    BLOCK,
+    DEPENDENT,
+    Supports,
+    Watch,
+    as_csr,
+    check_rows,
+    decode_rows,
+    largest_magnitude,
+)
 
 
 def orthogonal_matching_pursuit(
@@ -119,16 +128,19 @@ def _with_support(A: Measurement, labels: np.ndarray, t: int) -> np.ndarray:
 
 @njit(nogil=True, cache=True)
 def _select(of_residual: np.ndarray, labels: np.ndarray, t: int, floor: np.ndarray, nonnegative: bool) -> None:
+    n_labels = of_residual.shape[1]
     for i in range(labels.shape[0]):
         if t > 0 and labels[i, t - 1] < 0:
             continue  # this row is done
         best, chosen = floor[i], -1
-        for label in range(of_residual.shape[1]):
-            value = of_residual[i, label]
-            if not nonnegative:
-                value = abs(value)
-            if value > best:
-                best, chosen = value, label
+        for begin in range(0, n_labels, BLOCK):
+            end = min(begin + BLOCK, n_labels)
+            if largest_magnitude(of_residual[i, begin:end]) <= best:
+                continue
+            for label in range(begin, end):
+                value = of_residual[i, label] if nonnegative else abs(of_residual[i, label])
+                if value > best:
+                    best, chosen = value, label
         labels[i, t] = chosen
 
 
@@ -178,7 +190,17 @@ def _subtract_explained(
             continue  # this row is done
         row = of_residual[i]
         row[:] = of_z[i]
-        for p in range(size):
+        p = 0
+        while p + 4 <= size:  # four Gram rows in one pass over the row
+            v0, v1 = np.float32(values[i, p]), np.float32(values[i, p + 1])
+            v2, v3 = np.float32(values[i, p + 2]), np.float32(values[i, p + 3])
+            g0, g1 = gram[labels[i, p]], gram[labels[i, p + 1]]
+            g2, g3 = gram[labels[i, p + 2]], gram[labels[i, p + 3]]
+            for label in range(n_labels):
+                row[label] -= v0 * g0[label] + v1 * g1[label] + (v2 * g2[label] + v3 * g3[label])
+            p += 4
+        while p < size:
             value, column = np.float32(values[i, p]), gram[labels[i, p]]
             for label in range(n_labels):
                 row[label] -= value * column[label]
+            p += 1

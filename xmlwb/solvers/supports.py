@@ -22,6 +22,8 @@ Watch = Callable[[np.ndarray, np.ndarray], None]
 
 #: A column whose squared distance from the span of the others is below this share of its length counts as dependent.
 DEPENDENT = 1e-5
+#: Labels whose largest magnitude is looked up together; only a block that holds a candidate is looked at one by one.
+BLOCK = 64
 #: Rows of a batch: as many as keep (rows, L) at about this many numbers, within the bounds below.
 _BATCH_NUMBERS, _FEWEST_ROWS, _MOST_ROWS = 1 << 18, 16, 256
 _BLAS = ThreadpoolController()
@@ -51,10 +53,12 @@ def decode_rows(
 
 
 def check_rows(Z: np.ndarray, A: Measurement, sparsity: int, most: int) -> None:
-    """ValueError unless Z is (n, m) and 1 <= sparsity <= most."""
+    """ValueError unless Z is (n, m) and finite and 1 <= sparsity <= most."""
     m, L = A.shape
     if np.ndim(Z) != 2 or Z.shape[1] != m:
         raise ValueError(f"Z has shape {np.shape(Z)}; wanted (n, {m}), one column for each measurement")
+    if not np.isfinite(Z).all():
+        raise ValueError("Z contains NaN or infinity")
     if not 1 <= sparsity <= most:
         raise ValueError(f"sparsity is {sparsity}; wanted 1 <= sparsity <= {most} ({m} measurements, {L} labels)")
 
@@ -68,10 +72,8 @@ def as_csr(labels: np.ndarray, values: np.ndarray, L: int) -> sparse.csr_array:
 
 def gram_blocks(A: Measurement, labels: np.ndarray) -> np.ndarray:
     """The Gram entries of each row's support: labels (b, t) to (b, t, t) float32; empty places hold label 0's."""
-    labels = np.maximum(labels, 0)
-    if A.has_gram:
-        return A.gram()[labels[:, :, None], labels[:, None, :]]
-    atoms = np.ascontiguousarray(A.columns(labels.ravel()).T).reshape(*labels.shape, A.shape[0])
+    columns = A.columns(np.maximum(labels, 0).ravel())
+    atoms = np.ascontiguousarray(columns.T).reshape(*labels.shape, A.shape[0])
     return atoms @ atoms.transpose(0, 2, 1)
 
 
@@ -95,14 +97,17 @@ def least_squares(A: Measurement, C: np.ndarray, labels: np.ndarray) -> np.ndarr
     Normal equations by Cholesky, O(t^3) a row.
     """
     values = np.zeros(labels.shape)
-    _solve_blocks(gram_blocks(A, labels), C, labels, values)
+    if A.has_gram:
+        _solve_with_gram(A.gram(), C, labels, values)
+    else:
+        _solve_with_blocks(gram_blocks(A, labels), C, labels, values)
     return values
 
 
 def largest(V: np.ndarray, k: int) -> Supports:
     """The k entries of largest magnitude of each row of V (b, L) float32, largest first, ties by the lower label.
 
-    Zeros (and NaN) are never taken: their places stay empty.
+    V is finite. Zeros are never taken: their places stay empty.
     """
     labels = np.full((len(V), k), -1, dtype=np.int32)
     values = np.zeros((len(V), k), dtype=np.float32)
@@ -110,54 +115,87 @@ def largest(V: np.ndarray, k: int) -> Supports:
     return labels, values
 
 
+@njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
+def largest_magnitude(row: np.ndarray) -> float:
+    """The largest magnitude of finite entries, 0 for none; in this form LLVM may use vector registers."""
+    highest = np.float32(0)
+    for j in range(len(row)):
+        highest = max(highest, abs(row[j]))
+    return highest
+
+
 @njit(nogil=True, cache=True)
 def _largest(V: np.ndarray, labels: np.ndarray, values: np.ndarray) -> None:
-    k = labels.shape[1]
+    k, n_labels = labels.shape[1], V.shape[1]
     for i in range(V.shape[0]):
         smallest = np.float32(0)  # a place that is still empty holds 0
-        for label in range(V.shape[1]):
-            magnitude = abs(V[i, label])
-            if magnitude > smallest:
-                place = k - 1
-                while place > 0 and magnitude > abs(values[i, place - 1]):
-                    values[i, place] = values[i, place - 1]
-                    labels[i, place] = labels[i, place - 1]
-                    place -= 1
-                values[i, place] = V[i, label]
-                labels[i, place] = label
-                smallest = abs(values[i, k - 1])
+        for begin in range(0, n_labels, BLOCK):
+            end = min(begin + BLOCK, n_labels)
+            if largest_magnitude(V[i, begin:end]) <= smallest:
+                continue
+            for label in range(begin, end):
+                magnitude = abs(V[i, label])
+                if magnitude > smallest:
+                    place = k - 1
+                    while place > 0 and magnitude > abs(values[i, place - 1]):
+                        values[i, place] = values[i, place - 1]
+                        labels[i, place] = labels[i, place - 1]
+                        place -= 1
+                    values[i, place] = V[i, label]
+                    labels[i, place] = label
+                    smallest = abs(values[i, k - 1])
 
 
 @njit(nogil=True, cache=True)
-def _solve_blocks(blocks: np.ndarray, C: np.ndarray, labels: np.ndarray, values: np.ndarray) -> None:
+def _solve_with_gram(gram: np.ndarray, C: np.ndarray, labels: np.ndarray, values: np.ndarray) -> None:
     t = labels.shape[1]
-    lower = np.zeros((t, t))
+    block = np.empty((t, t), dtype=np.float32)
     for row in range(labels.shape[0]):
         for i in range(t):
-            label = labels[row, i]
-            for j in range(i):
-                total = float(blocks[row, i, j])
-                for q in range(j):
-                    total -= lower[i, q] * lower[j, q]
-                lower[i, j] = total / lower[j, j] if lower[j, j] > 0 else 0.0
-            pivot = length = float(blocks[row, i, i])
-            for q in range(i):
-                pivot -= lower[i, q] * lower[i, q]
-            if label < 0 or pivot <= DEPENDENT * length:
-                lower[i, i] = 0.0  # left out of the system
-                values[row, i] = 0.0
-            else:
-                lower[i, i] = np.sqrt(pivot)
-                total = float(C[row, label])
-                for q in range(i):
-                    total -= lower[i, q] * values[row, q]
-                values[row, i] = total / lower[i, i]
-        for i in range(t - 1, -1, -1):
-            if lower[i, i] > 0:
-                total = values[row, i]
-                for q in range(i + 1, t):
-                    total -= lower[q, i] * values[row, q]
-                values[row, i] = total / lower[i, i]
+            entries = gram[max(labels[row, i], 0)]
+            for j in range(i + 1):
+                block[i, j] = entries[max(labels[row, j], 0)]
+        _solve(block, C[row], labels[row], values[row])
+
+
+@njit(nogil=True, cache=True)
+def _solve_with_blocks(blocks: np.ndarray, C: np.ndarray, labels: np.ndarray, values: np.ndarray) -> None:
+    for row in range(labels.shape[0]):
+        _solve(blocks[row], C[row], labels[row], values[row])
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    total = 0.0
+    for q in range(len(a)):
+        total += a[q] * b[q]
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _solve(block: np.ndarray, of_z: np.ndarray, labels: np.ndarray, values: np.ndarray) -> None:
+    """Cholesky of the block's lower half, empty places and dependent columns left out; values are overwritten."""
+    t = len(labels)
+    lower = np.zeros((t, t))
+    for i in range(t):
+        values[i] = 0.0
+        length = float(block[i, i])
+        if labels[i] < 0:
+            continue
+        for j in range(i):
+            if lower[j, j] > 0:
+                lower[i, j] = (float(block[i, j]) - _dot(lower[i, :j], lower[j, :j])) / lower[j, j]
+        pivot = length - _dot(lower[i, :i], lower[i, :i])
+        if pivot <= DEPENDENT * length:
+            lower[i, :] = 0.0
+            continue
+        lower[i, i] = np.sqrt(pivot)
+        values[i] = (float(of_z[labels[i]]) - _dot(lower[i, :i], values[:i])) / lower[i, i]
+    for i in range(t - 1, -1, -1):
+        if lower[i, i] > 0:
+            values[i] /= lower[i, i]
+            for q in range(i):  # by rows of the factor: its columns lie far apart
+                values[q] -= lower[i, q] * values[i]
 
 
 @njit(nogil=True, cache=True)
