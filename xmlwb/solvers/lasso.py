@@ -5,9 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+from numba import njit
 
 from xmlwb.solvers.measurement import Measurement
 from xmlwb.solvers.supports import Supports, Watch, check_rows, decode_rows, largest, least_squares
+
+#: Finished rows are taken out of a batch once no more than this share of it goes on: a copy each time.
+_COMPACT = 0.75
 
 
 def fista(
@@ -40,7 +44,7 @@ def fista(
     refit : bool, default True
         Least squares on the labels that were kept, which undoes the penalty's shrinkage of the values.
     tol : float, default 1e-4
-        A batch is done when no entry moves by more than this share of its row's largest.
+        A row is done when no entry moves by more than this share of its largest correlation max |A^T z|.
     n_jobs : int or None
         Threads over batches of rows; the result does not depend on it.
     watch : callable, optional
@@ -60,7 +64,7 @@ def fista(
     Notes
     -----
     O(m L) a step and an instance, O(p log p) with a Hadamard matrix; the error of the objective falls as the inverse
-    square of the steps.
+    square of the steps. A row whose last move went uphill loses its momentum (O'Donoghue and Candes 2015).
 
     References
     ----------
@@ -86,21 +90,58 @@ def _shrink(
     watch: Watch | None,
 ) -> Supports:
     of_z = A.correlate(Z)
-    scale = np.abs(of_z).max(axis=1, keepdims=True)
+    scale = np.abs(of_z).max(axis=1)
     step = np.float32(1 / A.squared_norm)
-    threshold = step * np.float32(alpha) * scale
-    V = ahead = np.zeros_like(of_z)
-    momentum = 1.0
+    y = np.zeros_like(of_z)
+    rows = np.flatnonzero(scale > 0)  # those under way; the arrays below hold these alone
+    target, here, ahead = of_z[rows], y[rows], y[rows]
+    momentum, moved = np.ones(len(rows)), np.empty(len(rows), dtype=np.float32)
     for _ in range(n_iter):
-        moved = ahead + step * (of_z - A.correlate(A.measure(ahead)))
-        new = np.sign(moved) * np.maximum(np.abs(moved) - threshold, 0)
-        next_momentum = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        change = new - V
-        ahead = new + np.float32((momentum - 1) / next_momentum) * change
-        V, momentum = new, next_momentum
-        if watch is not None:
-            watch(*largest(V, sparsity))
-        if np.all(np.abs(change).max(axis=1, keepdims=True) <= tol * scale):
+        if len(rows) == 0:
             break
-    labels, values = largest(V, sparsity)
+        downhill = target - A.correlate(A.measure(ahead))
+        _proximal_step(here, ahead, downhill, momentum, moved, step, step * np.float32(alpha) * scale[rows])
+        if watch is not None:
+            y[rows] = here
+            watch(*largest(y, sparsity))
+        going = moved > tol * scale[rows]
+        if going.sum() < _COMPACT * len(rows):
+            y[rows] = here
+            rows, target, here, ahead = rows[going], target[going], here[going], ahead[going]
+            momentum, moved = momentum[going], moved[going]
+    y[rows] = here
+    labels, values = largest(y, sparsity)
     return labels, least_squares(A, of_z, labels) if refit else values
+
+
+@njit(nogil=True, cache=True)
+def _proximal_step(
+    here: np.ndarray,
+    ahead: np.ndarray,
+    downhill: np.ndarray,
+    momentum: np.ndarray,
+    moved: np.ndarray,
+    step: float,
+    threshold: np.ndarray,
+) -> None:
+    """Shrink ``ahead + step * downhill`` into ``here`` and look ahead again; ``moved``: each row's largest change."""
+    for i in range(here.shape[0]):
+        largest_change, against = np.float32(0), np.float32(0)
+        limit = np.float32(threshold[i])
+        y, point, slope = here[i], ahead[i], downhill[i]
+        for j in range(len(y)):
+            candidate = point[j] + step * slope[j]
+            new = max(candidate - limit, np.float32(0)) + min(candidate + limit, np.float32(0))
+            change = new - y[j]
+            against += (point[j] - new) * change
+            largest_change = max(largest_change, abs(change))
+            y[j] = new
+            slope[j] = change  # read once more below
+        if against > 0:
+            momentum[i] = 1.0  # the last move went uphill: begin again without momentum
+        following = (1 + np.sqrt(1 + 4 * momentum[i] ** 2)) / 2
+        weight = np.float32((momentum[i] - 1) / following)
+        for j in range(len(y)):
+            point[j] = y[j] + weight * slope[j]
+        momentum[i] = following
+        moved[i] = largest_change
