@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
 from xmlwb.datasets import Dataset
-from xmlwb.lessons.recovery_study import recover_labels
+from xmlwb.lessons.recovery_study import DECODER_TITLES, recover_labels
 from xmlwb.metrics import precision_at_k, top_k_hits
 from xmlwb.models import KNN
 from xmlwb.models.base import topk_to_csr
 from xmlwb.solvers.measurement import Measurement, measurement_matrix
 from xmlwb.solvers.sparse_recovery import DECODERS
 from xmlwb.solvers.topk import topk_dense
-from xmlwb.tails import frequency_bins
+from xmlwb.tails import UNSEEN, frequency_bins
 
 
 def effective_sparsity(E: csr_array | np.ndarray, share: float = 0.9) -> np.ndarray:
@@ -172,22 +173,27 @@ def precision_by_m(
         A = measurement_matrix(matrix, m, E.shape[1], random_state)
         for decoder in decoders:
             P = precision_at_k(Y, decode_codes(A.measure(E), A, decoder, sparsity), 5)
-            rows.append({"decoder": decoder, "m": m, "P@1": P[0], "P@5": P[4]})
+            rows.append({"decoder": DECODER_TITLES[decoder], "m": m, "P@1": P[0], "P@5": P[4]})
     return pd.DataFrame(rows)
 
 
-def recall_by_decile(
-    Y_train: csr_array, Y: csr_array, predictions: Mapping[str, csr_array], k: int = 5
+def recall_by_frequency(
+    Y_train: csr_array,
+    Y: csr_array,
+    predictions: Mapping[str, csr_array],
+    k: int = 5,
+    kind: Literal["mass", "decile"] = "decile",
 ) -> pd.DataFrame:
-    """Recall within the first k of each tenth of the labels, by training frequency; one column a prediction.
+    """Recall within the first k of each frequency bin's labels; one column a prediction.
 
     Returns
     -------
     DataFrame
-        Index: the tenth, "1" the most frequent. The column "positives" has the mean training positives of its labels.
+        Index: the bins of `frequency_bins` that hold labels of Y, the most frequent first. "positives": mean training
+        positives of a bin's labels.
     """
-    table = frequency_bins(Y_train, "decile")
-    bins = [b for b in table["bin"].cat.categories if b != "unseen"]
+    table = frequency_bins(Y_train, kind)
+    bins = [b for b in table["bin"].cat.categories if b != UNSEEN]
     code = table["bin"].cat.codes.to_numpy()
     wanted = np.bincount(code[Y.indices], minlength=len(bins) + 1)[: len(bins)]
     out = pd.DataFrame({"positives": table.groupby("bin", observed=False)["positives"].mean().loc[bins]})
@@ -195,7 +201,7 @@ def recall_by_decile(
         labels, right = top_k_hits(Y, S, k)
         hit = np.bincount(code[labels[right]], minlength=len(bins) + 1)[: len(bins)]
         out[name] = hit / np.maximum(wanted, 1)
-    return out
+    return out[wanted > 0]
 
 
 def label_signal(Y_train: csr_array, Y: csr_array, E: np.ndarray) -> pd.DataFrame:

@@ -249,7 +249,7 @@ def sparsity_before_after_figure(table: pd.DataFrame, names: Sequence[str]) -> g
     figure.update_yaxes(autorange="reversed", type="category")
     return figure.update_layout(
         scattermode="group",
-        height=170 + 75 * len(table),
-        margin={"t": 30},
-        legend={"orientation": "h", "y": -0.45},
+        height=190 + 75 * len(table),
+        margin={"t": 70},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )

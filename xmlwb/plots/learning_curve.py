@@ -9,14 +9,17 @@ import plotly.graph_objects as go
 from xmlwb.models.callbacks import Event
 from xmlwb.plots.theme import DASHES, SYMBOLS
 
+#: Figures that only grow with the steps: a line of its own would tell nothing.
+_COUNTS = ("labels", "measurements")
+
 
 def learning_curve(events: Sequence[Event]) -> go.Figure:
     """Plot what a fit has reported so far, step by step.
 
-    Figures between 0 and 1 (precisions) share the left axis; the others (a loss) the right one; counts of labels are
-    left to the status line. A fit that reports nothing but its steps shows the seconds that they took.
+    Figures between 0 and 1 (precisions) share the left axis; the others (a loss) the right one; counts of what was
+    learned are left to the status line. A fit that reports nothing but its steps shows the seconds that they took.
     """
-    names = [name for name in dict.fromkeys(n for event in events for n in event.figures) if name != "labels"]
+    names = [name for name in dict.fromkeys(n for event in events for n in event.figures) if name not in _COUNTS]
     series = {name: [(event.step, event.figures[name]) for event in events if name in event.figures] for name in names}
     figure = go.Figure()
     if not series:

@@ -34,32 +34,33 @@ def phase_figure(
     bound : (ndarray, str), optional
         A line to draw over the map: its m for each sparsity, and its name.
     """
-    columns, rows = [str(s) for s in sparsities], [str(m) for m in measurements]
     known = [[None if np.isnan(v) else float(v) for v in row] for row in values]
+    at_s, at_m = np.arange(len(sparsities)), np.arange(len(measurements))
+    hover = [[f"s = {s}, m = {m}" for s in sparsities] for m in measurements]
     figure = go.Figure(
         go.Heatmap(
             z=known,
-            x=columns,
-            y=rows,
+            x=at_s,
+            y=at_m,
+            text=hover,
             zmin=0,
             zmax=1,
             colorscale="Cividis",
             xgap=1,
             ygap=1,
             colorbar={"title": {"text": "share<br>recovered<br>whole"}, "tickformat": ".0%"},
-            hovertemplate="s = %{x}, m = %{y}: %{z:.0%}<extra></extra>",
+            hovertemplate="%{text}: %{z:.0%}<extra></extra>",
             hoverongaps=False,
         )
     )
     if bound is not None:
-        # category axes count cells: a value of m lies between two rows
         m, name = bound
-        inside = m <= measurements[-1]
-        at = np.interp(m[inside], measurements, np.arange(len(rows)))
+        inside = (m >= measurements[0]) & (m <= measurements[-1])
+        between = np.interp(m[inside], measurements, at_m)  # a value of m lies between two rows
         for colour, width in ((BLACK, 6), ("white", 3)):
             figure.add_scatter(
-                x=np.flatnonzero(inside),
-                y=at,
+                x=at_s[inside],
+                y=between,
                 mode="lines",
                 line={"color": colour, "width": width, "dash": "solid" if colour == BLACK else "dash"},
                 name=name,
@@ -67,8 +68,12 @@ def phase_figure(
                 showlegend=False,
             )
         title = f"{title}<br>dashed: {name}"
-    figure.update_xaxes(type="category", title="labels of the vector, s", showgrid=False)
-    figure.update_yaxes(type="category", title="measurements, m", showgrid=False)
+    for axis, ticks, text in (("xaxis", at_s, sparsities), ("yaxis", at_m, measurements)):
+        figure.update_layout(
+            {axis: {"tickvals": ticks, "ticktext": [str(t) for t in text], "showgrid": False, "constrain": "domain"}}
+        )
+    figure.update_xaxes(title="labels of the vector, s", range=[-0.5, len(sparsities) - 0.5])
+    figure.update_yaxes(title="measurements, m", range=[-0.5, len(measurements) - 0.5])
     return figure.update_layout(title=_small(title), height=480, margin={"t": 80})
 
 
@@ -154,7 +159,10 @@ def pursuit_figure(
             y=[_ranked(rank, names[best[rank]]) for rank in rows],
             orientation="h",
             name=name,
-            marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": "white", "size": 8}},
+            marker={
+                "color": colour,
+                "pattern": {"shape": pattern, "fgcolor": "white", "bgcolor": colour, "size": 8, "solidity": 0.2},
+            },
             hovertemplate="%{y}: %{x:.2f}<extra></extra>",
         )
     order = [_ranked(rank, names[label]) for rank, label in enumerate(best)]
@@ -162,8 +170,8 @@ def pursuit_figure(
     figure.update_yaxes(categoryorder="array", categoryarray=order[::-1], tickfont={"size": FONT_SIZE - 2})
     return figure.update_layout(
         title=_small(title),
-        height=150 + 26 * shown,
-        margin={"t": 110},
+        height=130 + 26 * shown,
+        margin={"t": 60},
         showlegend=True,
         legend={"x": 1, "y": 0, "xanchor": "right", "yanchor": "bottom", "bgcolor": "rgba(255,255,255,.8)"},
     )
