@@ -128,7 +128,7 @@ def time_pyleml(
 
 
 def squared_objective(X: sparse.csr_array, Y: sparse.csr_array, W: np.ndarray, H: np.ndarray, alpha: float) -> float:
-    """||Y - X W H^T||^2 + alpha/2 (||W||^2 + ||H||^2), without an n x L array: ours, of which the port's is the half."""
+    """||Y - X W H^T||^2 + alpha/2 (||W||^2 + ||H||^2), without an n x L array; the port minimises half of it."""
     W, H = W.astype(np.float64), H.astype(np.float64)
     XW = X @ W
     fit = Y.sum() - 2 * np.sum((Y @ H) * XW) + np.sum((XW.T @ XW) * (H.T @ H))  # Y is 0/1: ||Y||^2 is its sum
