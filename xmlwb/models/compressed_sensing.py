@@ -97,6 +97,10 @@ class CompressedSensing(XMCModel):
     scores       the recovered vector                     the same; other labels are not predicted
     ============ ======================================== ==================================================
 
+    P@1 over ten splits: bibtex 63.95, delicious 66.69, by ``benchmarks/paper_tables.py --table dxml-2 --methods cs``,
+    which chooses m = 150 for bibtex's 159 labels and m = 300 for delicious's 983: with more measurements the method
+    nears the ridge regression on the labels themselves. Zhang et al. (2018, table 2) print 58.87 and 61.36.
+
     References
     ----------
     Hsu, Kakade, Langford and Zhang, "Multi-label prediction via compressed sensing", NIPS 2009.

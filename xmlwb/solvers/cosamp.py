@@ -31,7 +31,7 @@ def cosamp(
     Z : ndarray, shape (n, m), float32
     A : Measurement, shape (m, L)
     sparsity : int
-        s: 1 <= s <= min(m, L). Least squares on 3 s labels wants m well above that: with noise, above about 6 s.
+        s: 1 <= s <= min(m, L). Each round fits 3 s labels by least squares, so m wants to be well above 3 s.
     n_iter : int, default 20
         Rounds, at most.
     tol : float, default 1e-5

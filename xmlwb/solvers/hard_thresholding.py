@@ -57,10 +57,10 @@ def iterative_hard_thresholding(
     -----
     O(m L) a step and an instance; no Gram matrix.
 
-    The step length is that of the normalised form: with :math:`\mu = 1`, as first published, A must have norm below 1,
-    and then few steps suffice only if m is large. Where the residual would grow, the row stays as it is and halves its
-    step (the paper compares the step with :math:`\lVert \Delta y \rVert^2 / \lVert A \Delta y \rVert^2` when the
-    support changes, which bounds the same growth).
+    The step length is that of the normalised form (2010); with :math:`\mu = 1`, as first published (2009), A must have
+    norm below 1. Where the residual would grow, the row stays as it is and halves its step; the paper bounds the same
+    growth by comparing the step with :math:`\lVert \Delta y \rVert^2 / \lVert A \Delta y \rVert^2` where the support
+    changes.
 
     References
     ----------

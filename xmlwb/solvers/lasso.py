@@ -121,7 +121,7 @@ def _proximal_step(
     downhill: np.ndarray,
     momentum: np.ndarray,
     moved: np.ndarray,
-    step: float,
+    step: np.float32,
     threshold: np.ndarray,
 ) -> None:
     """Shrink ``ahead + step * downhill`` into ``here`` and look ahead again; ``moved``: each row's largest change."""

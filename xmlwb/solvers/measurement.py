@@ -304,8 +304,8 @@ def measurement_from_arrays(arrays: np.ndarray, L: int) -> Measurement:
 def coherence(A: Measurement) -> float:
     r"""Mutual coherence: the largest :math:`|a_i^\top a_j| / (\lVert a_i \rVert \lVert a_j \rVert)` of two columns.
 
-    Every s-sparse vector is recovered exactly by OMP and by the lasso without noise if s < (1 + 1/coherence) / 2
-    (Tropp 2004). 0.0 for a single label.
+    Without noise, OMP and basis pursuit (the lasso as its penalty goes to 0) recover every s-sparse vector exactly if
+    s < (1 + 1/coherence) / 2 (Tropp 2004). 0.0 for a single label.
 
     Raises
     ------

@@ -116,7 +116,7 @@ def largest(V: np.ndarray, k: int) -> Supports:
 
 
 @njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
-def largest_magnitude(row: np.ndarray) -> float:
+def largest_magnitude(row: np.ndarray) -> np.float32:
     """The largest magnitude of finite entries, 0 for none; in this form LLVM may use vector registers."""
     highest = np.float32(0)
     for j in range(len(row)):
