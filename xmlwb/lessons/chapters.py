@@ -82,6 +82,14 @@ CHAPTERS: list[ChapterInfo] = [
         question="A label vector has few 1s: can we predict a short code instead, and decode?",
         key="compressed_sensing",
     ),
+    ChapterInfo(
+        number=4,
+        slug="svd-leml",
+        title="Linear label spaces: do a few directions hold all labels?",
+        minutes=90,
+        question="Labels are correlated: do a few directions hold most of Y, and for which labels do they not?",
+        key="svd_leml",
+    ),
 ]
 
 

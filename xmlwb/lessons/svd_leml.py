@@ -31,7 +31,7 @@ QUESTIONS: list[Question] = [
         (
             Choice(
                 "The number of labels that one of them has and the other has not.",
-                "Each such label adds (1 − 0)<sup>2</sup> = 1, every other one 0. Least squares on label vectors counts "
+                "Each such label adds (1 − 0)<sup>2</sup> = 1, every other one 0. Least squares counts "
                 "labels: wherever a rare label occurs it counts as much as a frequent one; it just seldom occurs.",
                 right=True,
             ),

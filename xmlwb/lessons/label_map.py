@@ -1,0 +1,61 @@
+"""Chapter 04: label embeddings as a map, and whether labels of one kind lie together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.manifold import TSNE
+from sklearn.preprocessing import normalize
+
+
+def facets(names: Sequence[str], most: int = 7) -> list[str]:
+    """Each tag's facet (what stands before ``::``) if it is one of the largest ``most``, otherwise "".
+
+    >>> facets(["game::chess", "game::go", "role::program"], most=1)
+    ['game', 'game', '']
+    """
+    of = [name.partition("::")[0] for name in names]
+    largest = {facet for facet, _ in Counter(of).most_common(most)}
+    return [facet if facet in largest else "" for facet in of]
+
+
+def map_places(H: np.ndarray, *, random_state: int = 0) -> np.ndarray:
+    """Places of labels in the plane, so that labels whose embeddings point the same way lie together (t-SNE).
+
+    Parameters
+    ----------
+    H : ndarray, shape (L, m)
+        Label embeddings; only their directions count.
+
+    Returns
+    -------
+    ndarray, shape (L, 2)
+        Near means similar; large distances, and the axes, mean nothing.
+    """
+    perplexity = min(15.0, (len(H) - 1) / 3)
+    return TSNE(perplexity=perplexity, init="pca", max_iter=500, random_state=random_state).fit_transform(normalize(H))
+
+
+def agreement(H: np.ndarray, groups: Sequence[str], within: np.ndarray) -> tuple[float, float]:
+    """How often a label's nearest neighbour, by cosine, is of its own group; and how often by chance.
+
+    Parameters
+    ----------
+    H : ndarray, shape (L, m)
+    groups : sequence of str, length L
+    within : ndarray of bool, shape (L,)
+        Labels that are asked and that can be neighbours.
+
+    Returns
+    -------
+    share, chance : float
+    """
+    directions = normalize(H[within])
+    kind = np.unique(np.asarray(groups)[within], return_inverse=True)[1]
+    cosine = directions @ directions.T
+    np.fill_diagonal(cosine, -np.inf)
+    share = float(np.mean(kind[cosine.argmax(axis=1)] == kind))
+    sizes = np.bincount(kind)
+    return share, float(np.sum(sizes * (sizes - 1)) / (len(kind) * (len(kind) - 1)))
