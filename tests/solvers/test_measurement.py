@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -63,6 +65,13 @@ def test_a_prefix_has_the_first_rows_at_unit_length(A) -> None:
 
 def test_arrays_make_the_matrix_again(A) -> None:
     np.testing.assert_array_equal(measurement_from_arrays(A.arrays, 50).toarray(), A.toarray())
+
+
+def test_a_copy_leaves_the_gram_matrix_behind(A) -> None:
+    gram = A.gram()
+    copied = copy.copy(A)
+    assert not [name for name, value in vars(copied).items() if value is gram]
+    np.testing.assert_array_equal(copied.gram(), gram)
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -83,6 +84,10 @@ class Measurement(ABC):
     def _gram(self) -> np.ndarray:
         A = self.toarray()
         return A.T @ A
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or another process gets: not the Gram matrix, which is computed faster than it is sent."""
+        return {name: value for name, value in vars(self).items() if name != "_gram"}
 
     def toarray(self) -> np.ndarray:
         """A itself, (m, L) float32: for pictures and small cases."""
