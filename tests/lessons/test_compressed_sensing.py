@@ -197,7 +197,8 @@ def test_sparsity_test_tells_the_two_sparsities_apart() -> None:
     for i in range(n):
         Y[i, rng.choice(L, s_y[i], replace=False)] = 1
         E[i, rng.choice(L, s_E[i], replace=False)] = 1
-    correlations = sparsity_test(csr_array(Y), E, measurement_matrix("gaussian", 40, L), sparsity=15).correlations
+    documents = sparsity_test(csr_array(Y), E, measurement_matrix("gaussian", 40, L), sparsity=15)
+    correlations = documents.corr(method="spearman")
     assert correlations.loc["error of y", "sparsity of y"] > 0.6 < correlations.loc["error of E", "sparsity of E"]
     assert (
         abs(correlations.loc["error of y", "sparsity of E"])
@@ -240,9 +241,10 @@ def test_label_signal_is_the_mean_over_the_documents_that_have_the_label() -> No
     assert table["positives"].tolist() == [2, 1]
 
 
-def test_recovered_by_m_has_a_matrix_for_each_m() -> None:
-    Y = random_label_vectors(30, 50, 3)
-    found = recovered_by_m(Y, [8, 50])
+def test_recovered_by_m_keeps_the_documents_in_order() -> None:
+    Y = random_label_vectors(33, 50, 3)
+    found = recovered_by_m(Y, [8, 50], draws=4)
+    assert found[50].shape == Y.shape
     assert whole(Y, found[8]).mean() < whole(Y, found[50]).mean() == 1
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from xmlwb.datasets import Dataset
 from xmlwb.lessons.recovery_study import DECODER_TITLES, recover_labels
@@ -103,31 +102,10 @@ def best_labels(E: np.ndarray, k: int = 10) -> csr_array:
     return topk_to_csr(*topk_dense(np.ascontiguousarray(E, dtype=np.float32), k), E.shape[1])
 
 
-@dataclass(frozen=True)
-class SparsityTest:
-    """Two vectors of each document, squeezed by one matrix and decoded: its labels y, and its estimate of E[y | x].
-
-    Attributes
-    ----------
-    documents : DataFrame, one row a document with labels
-        "sparsity of y", "sparsity of E": `effective_sparsity`; "error of y", "error of E": the squared distance of
-        the decoded vector from the squeezed one, as a share of the latter's squared length.
-    correlations : DataFrame
-        Spearman's rank correlation of each error (row) with each sparsity (column).
-    """
-
-    documents: pd.DataFrame
-
-    @property
-    def correlations(self) -> pd.DataFrame:
-        table = self.documents.corr(method="spearman")
-        return table.loc[["error of y", "error of E"], ["sparsity of y", "sparsity of E"]]
-
-
 def sparsity_test(
     Y: csr_array, E: np.ndarray, A: Measurement, *, decoder: str = "omp", sparsity: int = 20
-) -> SparsityTest:
-    """Decode A y and A e of the same documents, with as many labels, and see which sparsity tells the error.
+) -> pd.DataFrame:
+    """Decode A y and A e of the same documents, with as many labels, to see which sparsity tells the error.
 
     Parameters
     ----------
@@ -138,6 +116,12 @@ def sparsity_test(
     decoder : str
     sparsity : int
         Labels that the decoder may use, for either vector.
+
+    Returns
+    -------
+    DataFrame, one row a document with labels
+        "sparsity of y", "sparsity of E": `effective_sparsity`; "error of y", "error of E": the squared distance of
+        the decoded vector from the squeezed one, as a share of the latter's squared length.
     """
     dense = Y.toarray()
     kept = (dense.sum(axis=1) > 0) & (np.abs(E).sum(axis=1) > 0)
@@ -146,7 +130,7 @@ def sparsity_test(
         back = decode_codes(A.measure(V), A, decoder, sparsity).toarray()
         found[f"sparsity of {name}"] = effective_sparsity(V)
         found[f"error of {name}"] = ((back - V) ** 2).sum(axis=1) / (V**2).sum(axis=1)
-    return SparsityTest(pd.DataFrame(found))
+    return pd.DataFrame(found)
 
 
 def precision_by_m(
@@ -218,8 +202,24 @@ def label_signal(Y_train: csr_array, Y: csr_array, E: np.ndarray) -> pd.DataFram
 
 
 def recovered_by_m(
-    Y: csr_array, measurements: Sequence[int], *, decoder: str = "omp", matrix: str = "gaussian", random_state: int = 0
+    Y: csr_array,
+    measurements: Sequence[int],
+    *,
+    decoder: str = "omp",
+    matrix: str = "gaussian",
+    draws: int = 10,
+    random_state: int = 0,
 ) -> dict[int, csr_array]:
-    """What `recover_labels` gives back for each m."""
-    L = Y.shape[1]
-    return {m: recover_labels(Y, measurement_matrix(matrix, m, L, random_state), decoder) for m in measurements}
+    """What `recover_labels` gives back for each m.
+
+    Documents are dealt out to ``draws`` matrices, so that a label's luck with one of them does not look like a
+    property of the label.
+    """
+    hands = [np.arange(start, Y.shape[0], draws) for start in range(min(draws, Y.shape[0]))]
+    back = np.argsort(np.concatenate(hands), kind="stable")
+    found = {}
+    for m in measurements:
+        matrices = (measurement_matrix(matrix, m, Y.shape[1], [random_state, m, i]) for i in range(len(hands)))
+        parts = [recover_labels(csr_array(Y[rows]), A, decoder) for rows, A in zip(hands, matrices, strict=True)]
+        found[m] = csr_array(csr_array(vstack(parts, format="csr"))[back])
+    return found
