@@ -46,11 +46,11 @@ def test_value_gradient_and_curvature(case, seed):
     def value(A: np.ndarray) -> float:
         return dense_value(Y, A.astype(np.float64) @ H.T.astype(np.float64), case[1], mask)
 
-    assert loss.value(A, H) == pytest.approx(value(A), rel=1e-5)
+    assert loss.given(H).value(A) == pytest.approx(value(A), rel=1e-5)
     step = 1e-4
     along = (value(A + step * S.astype(np.float64)) - value(A - step * S.astype(np.float64))) / (2 * step)
-    assert np.sum(loss.gradient(A, H) * S, dtype=float) == pytest.approx(along, rel=1e-3, abs=1e-2)
-    bend = np.sum(loss.curvature(A, H)(S) * S, dtype=float)
+    assert np.sum(loss.given(H).gradient(A) * S, dtype=float) == pytest.approx(along, rel=1e-3, abs=1e-2)
+    bend = np.sum(loss.given(H).curvature(A)(S) * S, dtype=float)
     if case[1] != "squared_hinge":  # its second derivative jumps
         twice = (
             value(A + step * S.astype(np.float64)) - 2 * value(A) + value(A - step * S.astype(np.float64))
@@ -64,35 +64,35 @@ def test_squared_loss_without_the_scores_is_that_with_all_of_them():
     rng = np.random.default_rng(0)
     Y = sparse.csr_array((rng.random((40, 30)) < 0.1).astype(np.float32))
     A, H, S = (rng.standard_normal((rows, 4)).astype(np.float32) for rows in (40, 30, 40))
-    implicit: FactoredLoss = SquaredLoss(Y)
-    explicit: FactoredLoss = DenseLoss(Y, "squared")
-    assert implicit.value(A, H) == pytest.approx(explicit.value(A, H), rel=1e-5)
-    np.testing.assert_allclose(implicit.gradient(A, H), explicit.gradient(A, H), rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(implicit.curvature(A, H)(S), explicit.curvature(A, H)(S), rtol=1e-3, atol=1e-3)
+    losses: list[FactoredLoss] = [SquaredLoss(Y), DenseLoss(Y, "squared")]
+    implicit, explicit = (loss.given(H) for loss in losses)
+    assert implicit.value(A) == pytest.approx(explicit.value(A), rel=1e-5)
+    np.testing.assert_allclose(implicit.gradient(A), explicit.gradient(A), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(implicit.curvature(A)(S), explicit.curvature(A)(S), rtol=1e-3, atol=1e-3)
 
 
 def test_the_minimiser_has_no_slope():
     rng = np.random.default_rng(0)
     Y = sparse.csr_array((rng.random((40, 30)) < 0.1).astype(np.float32))
     H = rng.standard_normal((30, 4)).astype(np.float32)
-    loss = SquaredLoss(Y)
-    A = loss.minimiser(H, alpha=0.7)
-    np.testing.assert_allclose(loss.gradient(A, H) + 0.7 * A, 0, atol=1e-3)
+    of_A = SquaredLoss(Y).given(H)
+    A = of_A.minimiser(alpha=0.7)
+    np.testing.assert_allclose(of_A.gradient(A) + 0.7 * A, 0, atol=1e-3)
 
 
 @pytest.mark.parametrize("loss", ["logistic", "squared_hinge"])
 def test_batches_of_rows_are_the_whole(monkeypatch, loss):
     whole, _, _, A, H, S = build("full", loss, seed=1)
-    expected = whole.value(A, H), whole.gradient(A, H), whole.curvature(A, H)(S)
+    expected = whole.given(H).value(A), whole.given(H).gradient(A), whole.given(H).curvature(A)(S)
     monkeypatch.setattr(factored_loss, "_BATCH_SCORES", 4 * len(H))  # four rows at a time, three in the last batch
-    assert whole.value(A, H) == pytest.approx(expected[0], rel=1e-6)
-    np.testing.assert_allclose(whole.gradient(A, H), expected[1], rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(whole.curvature(A, H)(S), expected[2], rtol=1e-5, atol=1e-5)
+    assert whole.given(H).value(A) == pytest.approx(expected[0], rel=1e-6)
+    np.testing.assert_allclose(whole.given(H).gradient(A), expected[1], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(whole.given(H).curvature(A)(S), expected[2], rtol=1e-5, atol=1e-5)
 
 
 def test_logistic_loss_of_huge_scores_is_finite():
     Y = sparse.csr_array(np.array([[1, 0]], dtype=np.float32))
     A, H = np.array([[1.0]], dtype=np.float32), np.array([[-1e4], [1e4]], dtype=np.float32)
     loss = DenseLoss(Y, "logistic")
-    assert loss.value(A, H) == pytest.approx(2e4)
-    assert np.isfinite(loss.gradient(A, H)).all()
+    assert loss.given(H).value(A) == pytest.approx(2e4)
+    assert np.isfinite(loss.given(H).gradient(A)).all()

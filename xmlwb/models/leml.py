@@ -179,23 +179,23 @@ class LEML(XMCModel):
         H = self._first_embeddings(features, Y)
         W = np.zeros((features.n_weights, H.shape[1]), dtype=np.float32)
         A = np.zeros((X.shape[0], H.shape[1]), dtype=np.float32)
-        objectives = [self._objective(of_codes, W, A, H)]
+        lost = of_codes.given(H).value(A)
+        objectives = [lost + penalty(W, self.alpha) + penalty(H, self.alpha)]
         report.total = 2 * self.n_iter
         for step in range(2 * self.n_iter):
             if step % 2 == 0:
-                W, A = move(of_codes, features, W, H)
+                W, A, lost = move(of_codes, features, W, H)
                 W, A, H = _balanced(W, A, H)
             elif isinstance(of_embeddings, SquaredLoss):
-                H = of_embeddings.minimiser(A, self.alpha)
+                of_H = of_embeddings.given(A)
+                H = of_H.minimiser(self.alpha)
+                lost = of_H.value(H)
             else:
-                H, _ = move(of_embeddings, Identity(len(H)), H, A)
-            objectives.append(self._objective(of_codes, W, A, H))
+                H, _, lost = move(of_embeddings, Identity(len(H)), H, A)
+            objectives.append(lost + penalty(W, self.alpha) + penalty(H, self.alpha))
             self._keep(W, H, objectives)
             if report({"objective": objectives[-1], **self._valid_figures(eval_set)}):
                 break
-
-    def _objective(self, of_codes: FactoredLoss, W: np.ndarray, A: np.ndarray, H: np.ndarray) -> float:
-        return of_codes.value(A, H) + penalty(W, self.alpha) + penalty(H, self.alpha)
 
     def _losses(self, Y: sparse.csr_array) -> tuple[FactoredLoss, ...]:
         """The loss as a function of the instances' codes and as one of the label embeddings."""
@@ -211,7 +211,8 @@ class LEML(XMCModel):
         k = min(self.n_components, features.n_weights, Y.shape[1])
         rng = check_random_state(self.random_state)
         codes = features.times(rng.standard_normal((features.n_weights, k)).astype(np.float32))
-        return np.linalg.qr(times_dense(transposed(Y), codes, n_jobs=self.n_jobs))[0]
+        H = times_dense(transposed(Y), codes, n_jobs=self.n_jobs)
+        return H @ _square_root(gram(H))[1].astype(np.float32)
 
     def _keep(self, W: np.ndarray, H: np.ndarray, objectives: list[float]) -> None:
         self.W_, self.H_ = np.ascontiguousarray(W[:-1]), np.ascontiguousarray(H)

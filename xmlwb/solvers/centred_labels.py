@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 from scipy.linalg import eigh
-from scipy.sparse.linalg import LinearOperator, svds
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from xmlwb.solvers.sparse_dense import times_dense, transposed
 
@@ -98,23 +98,33 @@ def right_singular_vectors(Y: sparse.csr_array, m: int, *, centred: bool, random
            [0.   , 1.   ]])
     """
     labels = CentredLabels(Y, centred=centred)
-    operator, short = labels.operator(), min(Y.shape)
+    short = min(Y.shape)
     if short <= GRAM_UP_TO or 4 * m > short:
-        V = _by_gram(labels, m)
+        gram = labels.gram() if Y.shape[1] == short else labels.gram_of_instances()
+        vectors = eigh(gram, subset_by_index=(short - m, short - 1))[1]
     elif labels.squared_norm == 0:  # every instance has the same labels: ARPACK has nothing to start from
-        V = np.eye(Y.shape[1], m)
+        vectors = np.eye(short, m)
     else:
-        start = np.random.default_rng(random_state).standard_normal(short)
-        V = svds(operator, k=m, v0=start, solver="arpack", return_singular_vectors="vh", rng=random_state)[2].T[:, ::-1]
+        vectors = _by_lanczos(labels.operator(), m, random_state)
+    V = vectors[:, ::-1]  # both solvers put the strongest last
+    if Y.shape[1] != short:
+        V = np.linalg.svd(labels.operator().rmatmat(V), full_matrices=False)[0]
     largest = np.take_along_axis(V, np.abs(V).argmax(axis=0, keepdims=True), axis=0)
     return np.ascontiguousarray(V * np.where(largest < 0, -1.0, 1.0))
 
 
-def _by_gram(labels: CentredLabels, m: int) -> np.ndarray:
-    """The same by an eigendecomposition of ``Y_c^T Y_c`` or ``Y_c Y_c^T``, whichever is smaller."""
-    gram = labels.gram() if labels.shape[1] <= labels.shape[0] else labels.gram_of_instances()
-    side = len(gram)
-    vectors = eigh(gram, subset_by_index=(side - m, side - 1))[1][:, ::-1]
-    if labels.shape[1] <= labels.shape[0]:
-        return vectors
-    return np.linalg.svd(labels.operator().rmatmat(vectors), full_matrices=False)[0]
+def _by_lanczos(operator: LinearOperator, m: int, seed: int) -> np.ndarray:
+    """The m leading eigenvectors of ``A^T A`` or ``A A^T``, whichever is smaller, the strongest last.
+
+    scipy's `svds` would do the same, but does not hand its seed on to where ARPACK starts again from a random vector,
+    as it does when A has fewer than m directions.
+    """
+    n, L = operator.shape
+    rng = np.random.default_rng(seed)
+
+    def gram_times(v: np.ndarray) -> np.ndarray:
+        return operator.rmatvec(operator.matvec(v)) if L <= n else operator.matvec(operator.rmatvec(v))
+
+    short = min(n, L)
+    gram = LinearOperator((short, short), matvec=gram_times, dtype=np.float64)
+    return eigsh(gram, k=m, v0=rng.standard_normal(short), rng=rng)[1]

@@ -1,7 +1,8 @@
 r"""Losses of factored scores: :math:`\sum_{(i,j) \in \Omega} \ell(Y_{ij},\, a_i^\top h_j)` for A (n, k) and H (L, k).
 
-Each class gives the value, the gradient by A and curvature-times-vector for one kind of :math:`\Omega`, without an
-n x L array. What an alternating method needs for H, it gets from the same class made of Y transposed.
+Each class gives, for one kind of :math:`\Omega` and a given H, the value, the gradient and curvature-times-vector as
+functions of A, without an n x L array. What an alternating method needs for H, it gets from the same class made of Y
+transposed.
 
 * `SquaredLoss`, every entry observed: all three from k x k Gram matrices, O((nnz(Y) + n k) k).
 * `DenseLoss`, any loss, every entry observed: batches of rows through BLAS, O(n L k).
@@ -16,11 +17,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from joblib import effective_n_jobs
 from numba import njit
 from scipy import sparse
 
-from xmlwb.solvers.sparse_dense import in_parts, times_dense
+from xmlwb.solvers.sparse_dense import in_parts, threads_for, times_dense
 
 LinearOperator = Callable[[np.ndarray], np.ndarray]
 
@@ -34,22 +34,30 @@ _BATCH_SCORES = 1 << 21
 
 
 class FactoredLoss(ABC):
-    """A loss over entries of ``A @ H.T``, as a function of A."""
+    """A loss over entries of ``A @ H.T``."""
 
     #: An upper bound of the loss's second derivative.
     curvature_bound: float
 
     @abstractmethod
-    def value(self, A: np.ndarray, H: np.ndarray) -> float:
+    def given(self, H: np.ndarray) -> LossOfCodes:
+        """The loss as a function of A, for one H of shape (L, k)."""
+
+
+class LossOfCodes(ABC):
+    """A loss over entries of ``A @ H.T`` as a function of A, of shape (n, k), float32."""
+
+    @abstractmethod
+    def value(self, A: np.ndarray) -> float:
         """The sum of the loss over the observed entries."""
 
     @abstractmethod
-    def gradient(self, A: np.ndarray, H: np.ndarray) -> np.ndarray:
-        """Its derivative by A, shape (n, k), float32."""
+    def gradient(self, A: np.ndarray) -> np.ndarray:
+        """Its derivative at A, shape (n, k), float32."""
 
     @abstractmethod
-    def curvature(self, A: np.ndarray, H: np.ndarray) -> LinearOperator:
-        """Its second derivative by A, at A, as a function that multiplies with it: (n, k) to (n, k)."""
+    def curvature(self, A: np.ndarray) -> LinearOperator:
+        """Its second derivative at A, as a function that multiplies with it: (n, k) to (n, k)."""
 
 
 class SquaredLoss(FactoredLoss):
@@ -61,22 +69,32 @@ class SquaredLoss(FactoredLoss):
         self._Y = Y
         self._n_jobs = n_jobs
 
-    def value(self, A: np.ndarray, H: np.ndarray) -> float:
-        inner = np.einsum("ij,ij->", times_dense(self._Y, H, n_jobs=self._n_jobs), A, dtype=np.float64)
-        return float(np.sum(gram(A) * gram(H)) - 2 * inner + self._Y.nnz)
+    def given(self, H: np.ndarray) -> SquaredLossOfCodes:
+        return SquaredLossOfCodes(gram(H), times_dense(self._Y, H, n_jobs=self._n_jobs), self._Y.nnz)
 
-    def gradient(self, A: np.ndarray, H: np.ndarray) -> np.ndarray:
-        return 2 * (A @ gram(H).astype(np.float32) - times_dense(self._Y, H, n_jobs=self._n_jobs))
 
-    def curvature(self, A: np.ndarray, H: np.ndarray) -> LinearOperator:
-        twice = (2 * gram(H)).astype(np.float32)
+class SquaredLossOfCodes(LossOfCodes):
+    """``tr(A^T A H^T H) - 2 <A, Y H> + nnz(Y)``, from H^T H (k, k) and Y H (n, k)."""
+
+    def __init__(self, gram_of_H: np.ndarray, YH: np.ndarray, n_positives: int) -> None:
+        self._gram, self._YH, self._n_positives = gram_of_H, YH, n_positives
+
+    def value(self, A: np.ndarray) -> float:
+        return float(np.sum(gram(A) * self._gram) - 2 * inner(self._YH, A) + self._n_positives)
+
+    def gradient(self, A: np.ndarray) -> np.ndarray:
+        slope = A @ (2 * self._gram).astype(np.float32)
+        slope -= 2 * self._YH
+        return slope
+
+    def curvature(self, A: np.ndarray) -> LinearOperator:
+        twice = (2 * self._gram).astype(np.float32)
         return lambda S: S @ twice
 
-    def minimiser(self, H: np.ndarray, alpha: float) -> np.ndarray:
-        """The A that minimises ``||Y - A H^T||^2 + alpha / 2 ||A||^2``: one k x k system for all rows."""
-        normal = gram(H) + alpha / 2 * np.eye(H.shape[1])
-        right = times_dense(self._Y, H, n_jobs=self._n_jobs)
-        return np.linalg.solve(normal, right.T.astype(np.float64)).T.astype(np.float32, order="C")
+    def minimiser(self, alpha: float) -> np.ndarray:
+        """The A that minimises the loss plus ``alpha / 2 ||A||^2``: one k x k system for all rows."""
+        normal = self._gram + alpha / 2 * np.eye(len(self._gram))
+        return self._YH @ np.linalg.inv(normal).astype(np.float32)
 
 
 class DenseLoss(FactoredLoss):
@@ -87,24 +105,34 @@ class DenseLoss(FactoredLoss):
         self._kind = LOSSES[loss]
         self.curvature_bound = CURVATURE_BOUND[loss]
 
-    def value(self, A: np.ndarray, H: np.ndarray) -> float:
-        return sum(self._to_slope(rows, A[rows] @ H.T) for rows in self._batches())
+    def given(self, H: np.ndarray) -> DenseLossOfCodes:
+        return DenseLossOfCodes(self._Y, H, self._kind)
 
-    def gradient(self, A: np.ndarray, H: np.ndarray) -> np.ndarray:
+
+class DenseLossOfCodes(LossOfCodes):
+    """What `DenseLoss` is for one H; O(n L k) a call."""
+
+    def __init__(self, Y: sparse.csr_array, H: np.ndarray, kind: int) -> None:
+        self._Y, self._H, self._kind = Y, H, kind
+
+    def value(self, A: np.ndarray) -> float:
+        return sum(self._to_slope(rows, A[rows] @ self._H.T) for rows in self._batches())
+
+    def gradient(self, A: np.ndarray) -> np.ndarray:
         out = np.empty_like(A)
         for rows in self._batches():
-            Z = A[rows] @ H.T
+            Z = A[rows] @ self._H.T
             self._to_slope(rows, Z)
-            np.matmul(Z, H, out=out[rows])
+            np.matmul(Z, self._H, out=out[rows])
         return out
 
-    def curvature(self, A: np.ndarray, H: np.ndarray) -> LinearOperator:
+    def curvature(self, A: np.ndarray) -> LinearOperator:
         def times(S: np.ndarray) -> np.ndarray:
             out = np.empty_like(A)
             for rows in self._batches():
-                image = S[rows] @ H.T
-                _dense_curvature(A[rows] @ H.T, image, self._Y.indptr, self._Y.indices, rows.start, self._kind)
-                np.matmul(image, H, out=out[rows])
+                Z, image = A[rows] @ self._H.T, S[rows] @ self._H.T
+                _dense_curvature(Z, image, self._Y.indptr, self._Y.indices, rows.start, self._kind)
+                np.matmul(image, self._H, out=out[rows])
             return out
 
         return times
@@ -135,39 +163,58 @@ class ObservedLoss(FactoredLoss):
         self._n_jobs = n_jobs
         self.curvature_bound = CURVATURE_BOUND[loss]
 
-    def value(self, A: np.ndarray, H: np.ndarray) -> float:
-        return _slope(self._scores(A, H), self._known.data, self._kind)
+    def given(self, H: np.ndarray) -> ObservedLossOfCodes:
+        return ObservedLossOfCodes(self._known, H, self._kind, self._n_jobs)
 
-    def gradient(self, A: np.ndarray, H: np.ndarray) -> np.ndarray:
-        entries = self._scores(A, H)
+
+class ObservedLossOfCodes(LossOfCodes):
+    """What `ObservedLoss` is for one H; O(observed entries x k) a call."""
+
+    def __init__(self, known: sparse.csr_array, H: np.ndarray, kind: int, n_jobs: int | None) -> None:
+        self._known, self._H, self._kind, self._n_jobs = known, np.ascontiguousarray(H), kind, n_jobs
+
+    def value(self, A: np.ndarray) -> float:
+        return _slope(self._scores(A), self._known.data, self._kind)
+
+    def gradient(self, A: np.ndarray) -> np.ndarray:
+        entries = self._scores(A)
         _slope(entries, self._known.data, self._kind)
-        return self._times(entries, H)
+        return self._times_H(entries)
 
-    def curvature(self, A: np.ndarray, H: np.ndarray) -> LinearOperator:
-        second = self._scores(A, H)
+    def curvature(self, A: np.ndarray) -> LinearOperator:
+        second = self._scores(A)
         _to_second_derivative(second, self._known.data, self._kind)
-        return lambda S: self._times(second * self._scores(S, H), H)
+        return lambda S: self._times_H(second * self._scores(S))
 
-    def _scores(self, A: np.ndarray, H: np.ndarray) -> np.ndarray:
+    def _scores(self, A: np.ndarray) -> np.ndarray:
         """``a_i . h_j`` of each observed entry."""
+        A, H = np.ascontiguousarray(A), self._H
         entries = np.empty(self._known.nnz, dtype=np.float32)
         indptr, indices = self._known.indptr, self._known.indices
 
         def compute(begin: int, end: int) -> None:
             _sampled_product(indptr, indices, A, H, begin, end, entries)
 
-        in_parts(compute, indptr, effective_n_jobs(self._n_jobs) if self._known.nnz * A.shape[1] > 1 << 18 else 1)
+        in_parts(compute, indptr, threads_for(self._known.nnz * A.shape[1], self._n_jobs))
         return entries
 
-    def _times(self, entries: np.ndarray, H: np.ndarray) -> np.ndarray:
+    def _times_H(self, entries: np.ndarray) -> np.ndarray:
         G = sparse.csr_array((entries, self._known.indices, self._known.indptr), shape=self._known.shape)
-        return times_dense(G, H, n_jobs=self._n_jobs)
+        return times_dense(G, self._H, n_jobs=self._n_jobs)
 
 
 def gram(A: np.ndarray) -> np.ndarray:
-    """``A^T A`` in float64, shape (k, k)."""
-    A = A.astype(np.float64)
-    return A.T @ A
+    """``A^T A``, shape (k, k), float64: products in float32 over parts of the rows, summed in float64."""
+    total = np.zeros((A.shape[1], A.shape[1]))
+    for begin in range(0, len(A), 4096):
+        rows = A[begin : begin + 4096]
+        total += rows.T @ rows
+    return total
+
+
+def inner(A: np.ndarray, B: np.ndarray) -> float:
+    """The sum of the products of their entries, in float64."""
+    return float(np.einsum("ij,ij->", A, B, dtype=np.float64))
 
 
 @njit(nogil=True, cache=True, inline="always")

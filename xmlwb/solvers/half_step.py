@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numba import njit
 from scipy import sparse
 
-from xmlwb.solvers.factored_loss import FactoredLoss, LinearOperator
+from xmlwb.solvers.factored_loss import FactoredLoss, LinearOperator, inner
 from xmlwb.solvers.sparse_dense import times_dense, transposed
 
 #: A direction is halved at most this often; then the factor stays where it is.
@@ -25,15 +26,14 @@ _TOLERANCE = 1e-3
 class LinearMap(Protocol):
     """M of the half step: from (d, k) to (n, k) and back."""
 
-    @property
-    def squares(self) -> np.ndarray:
-        """The diagonal of M^T M, shape (d,)."""
+    #: The diagonal of M^T M, shape (d,), float32.
+    squares: np.ndarray
 
     def times(self, F: np.ndarray) -> np.ndarray:
         """M F."""
 
     def transposed_times(self, A: np.ndarray) -> np.ndarray:
-        """M^T A."""
+        """M^T A, a new array."""
 
 
 class Identity:
@@ -46,7 +46,7 @@ class Identity:
         return F
 
     def transposed_times(self, A: np.ndarray) -> np.ndarray:
-        return A
+        return A.copy()
 
 
 class Features:
@@ -64,15 +64,18 @@ class Features:
         return product
 
     def transposed_times(self, A: np.ndarray) -> np.ndarray:
-        product = times_dense(self._X_transposed, A, n_jobs=self._n_jobs)
-        return np.vstack([product, A.sum(axis=0, dtype=np.float64).astype(np.float32)])
+        product = np.empty((self.n_weights, A.shape[1]), dtype=np.float32)
+        times_dense(self._X_transposed, A, n_jobs=self._n_jobs, out=product[:-1])
+        product[-1] = A.sum(axis=0, dtype=np.float64)
+        return product
 
 
 class Moved(NamedTuple):
-    """A factor after its half step, and what the loss sees of it."""
+    """A factor after its half step."""
 
     factor: np.ndarray  # (d, k)
-    image: np.ndarray  # (n, k)
+    image: np.ndarray  # (n, k), M times it
+    loss: float
 
 
 def half_step(
@@ -97,59 +100,97 @@ def half_step(
 
     Notes
     -----
-    The preconditioner is the diagonal of the Hessian with the loss's largest curvature in every place. Costs
-    `cg_steps` + 1 products with M and M^T and as many with the curvature.
+    The preconditioner is the diagonal of the Hessian, with the loss's largest curvature in every place. Costs
+    `cg_steps` + 1 products with M and with M^T, and as many with the curvature.
     """
-    A = linear_map.times(F)
-    gradient = linear_map.transposed_times(loss.gradient(A, H)) + np.float32(alpha) * F
-    curvature = loss.curvature(A, H)
-    diagonal = loss.curvature_bound * np.outer(linear_map.squares, np.einsum("ij,ij->j", H, H)) + np.float32(alpha)
-    D, MD = _newton_direction(linear_map, curvature, gradient, diagonal, np.float32(alpha), cg_steps)
-    before = loss.value(A, H) + penalty(F, alpha)
-    slope = _inner(gradient, D)
+    A, of_codes = linear_map.times(F), loss.given(H)
+    gradient = linear_map.transposed_times(of_codes.gradient(A))
+    gradient += np.float32(alpha) * F
+    spread = loss.curvature_bound * np.einsum("ij,ij->j", H, H)
+    D, MD = _newton_direction(linear_map, of_codes.curvature(A), gradient, spread, np.float32(alpha), cg_steps)
+    loss_before = of_codes.value(A)
+    before, slope = loss_before + penalty(F, alpha), inner(gradient, D)
     for halving in range(_HALVINGS):
-        t = 0.5**halving
-        factor, image = F + np.float32(t) * D, A + np.float32(t) * MD
-        if loss.value(image, H) + penalty(factor, alpha) <= before + 1e-4 * t * slope:
-            return Moved(factor, image)
-    return Moved(F, A)
+        t = np.float32(0.5**halving)
+        factor, image = F + t * D, A + t * MD
+        loss_after = of_codes.value(image)
+        if loss_after + penalty(factor, alpha) <= before + 1e-4 * t * slope:
+            return Moved(factor, image, loss_after)
+    return Moved(F, A, loss_before)
 
 
 def penalty(F: np.ndarray, alpha: float) -> float:
     """``alpha / 2 ||F||_F^2``."""
-    return alpha / 2 * _inner(F, F)
+    return alpha / 2 * inner(F, F)
 
 
 def _newton_direction(
     linear_map: LinearMap,
     curvature: LinearOperator,
     gradient: np.ndarray,
-    diagonal: np.ndarray,
+    spread: np.ndarray,
     alpha: np.float32,
     cg_steps: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Preconditioned conjugate gradients on ``Hessian D = -gradient``; D and M D."""
-    D = np.zeros_like(gradient)
+    """Preconditioned conjugate gradients on ``Hessian D = -gradient``; D and M D.
+
+    The preconditioner is ``linear_map.squares[j] * spread[c] + alpha``, never stored.
+    """
+    squares = linear_map.squares
+    D, residual, P = np.zeros_like(gradient), -gradient, np.zeros_like(gradient)
     MD = np.zeros_like(linear_map.times(D))
-    residual = -gradient
-    scaled = residual / diagonal
-    P = scaled.copy()
-    product = first = _inner(residual, scaled)
+    product = first = _advance(D, residual, P, P, np.float32(0), squares, spread, alpha)
+    ratio = np.float32(0)
     for _ in range(cg_steps):
         if product <= _TOLERANCE**2 * first:
             break
+        _turn(P, residual, ratio, squares, spread, alpha)
         MP = linear_map.times(P)
-        image = linear_map.transposed_times(curvature(MP)) + alpha * P
-        step = np.float32(product / _inner(P, image))
-        D += step * P
+        image = linear_map.transposed_times(curvature(MP))
+        step = np.float32(product / (inner(P, image) + alpha * inner(P, P)))
+        previous, product = product, _advance(D, residual, P, image, step, squares, spread, alpha)
         MD += step * MP
-        residual -= step * image
-        scaled = residual / diagonal
-        previous, product = product, _inner(residual, scaled)
-        P *= np.float32(product / previous)
-        P += scaled
+        ratio = np.float32(product / previous)
     return D, MD
 
 
-def _inner(A: np.ndarray, B: np.ndarray) -> float:
-    return float(np.einsum("ij,ij->", A, B, dtype=np.float64))
+@njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract", "arcp"})
+def _advance(
+    D: np.ndarray,
+    residual: np.ndarray,
+    P: np.ndarray,
+    image: np.ndarray,
+    step: np.float32,
+    squares: np.ndarray,
+    spread: np.ndarray,
+    alpha: np.float32,
+) -> float:
+    """A step along P, whose image under the Hessian is image + alpha P; the preconditioned residual's square.
+
+    One pass over arrays that do not fit into the cache, instead of one for each operation.
+    """
+    total = 0.0
+    for j in range(D.shape[0]):
+        of_row = 0.0
+        for c in range(D.shape[1]):
+            D[j, c] += step * P[j, c]
+            left = residual[j, c] - step * (image[j, c] + alpha * P[j, c])
+            residual[j, c] = left
+            of_row += left * left / (squares[j] * spread[c] + alpha)
+        total += of_row
+    return total
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract", "arcp"})
+def _turn(
+    P: np.ndarray,
+    residual: np.ndarray,
+    ratio: np.float32,
+    squares: np.ndarray,
+    spread: np.ndarray,
+    alpha: np.float32,
+) -> None:
+    """The next direction: the preconditioned residual plus `ratio` times the last one."""
+    for j in range(P.shape[0]):
+        for c in range(P.shape[1]):
+            P[j, c] = ratio * P[j, c] + residual[j, c] / (squares[j] * spread[c] + alpha)

@@ -18,7 +18,9 @@ from scipy import sparse
 _SERIAL_BELOW = 1 << 18
 
 
-def times_dense(X: sparse.csr_array, B: np.ndarray, *, n_jobs: int | None = None) -> np.ndarray:
+def times_dense(
+    X: sparse.csr_array, B: np.ndarray, *, n_jobs: int | None = None, out: np.ndarray | None = None
+) -> np.ndarray:
     """``X @ B``.
 
     Parameters
@@ -27,6 +29,8 @@ def times_dense(X: sparse.csr_array, B: np.ndarray, *, n_jobs: int | None = None
     B : ndarray, shape (d, m), float32
     n_jobs : int or None
         Threads; the result does not depend on it. None: one, unless a ``joblib.parallel_config`` says more.
+    out : ndarray, shape (n, m), float32, optional
+        Where the product goes; a new array if not given.
 
     Returns
     -------
@@ -50,15 +54,17 @@ def times_dense(X: sparse.csr_array, B: np.ndarray, *, n_jobs: int | None = None
     """
     if B.ndim != 2 or X.shape[1] != B.shape[0]:  # the kernel below does not look
         raise ValueError(f"X and B have shapes {X.shape} and {B.shape}, which do not fit together")
+    shape = (X.shape[0], B.shape[1])
+    if out is not None and out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}; wanted {shape}")
     B = np.ascontiguousarray(B, dtype=np.float32)
-    out = np.empty((X.shape[0], B.shape[1]), dtype=np.float32)
-    n_threads = effective_n_jobs(n_jobs) if X.nnz * B.shape[1] > _SERIAL_BELOW else 1
+    product = np.empty(shape, dtype=np.float32) if out is None else out
 
     def compute(begin: int, end: int) -> None:
-        _rows_times_dense(X.indptr, X.indices, X.data, B, begin, end, out)
+        _rows_times_dense(X.indptr, X.indices, X.data, B, begin, end, product)
 
-    in_parts(compute, X.indptr, n_threads)
-    return out
+    in_parts(compute, X.indptr, threads_for(X.nnz * B.shape[1], n_jobs))
+    return product
 
 
 def transposed(X: sparse.csr_array) -> sparse.csr_array:
@@ -67,6 +73,11 @@ def transposed(X: sparse.csr_array) -> sparse.csr_array:
     Takes as much memory as X, once; the product over the columns of X would need a lock or a copy for each thread.
     """
     return sparse.csr_array(X.T)
+
+
+def threads_for(n_multiplications: int, n_jobs: int | None) -> int:
+    """As many threads as `n_jobs` allows, or one where a second costs more than it brings."""
+    return effective_n_jobs(n_jobs) if n_multiplications > _SERIAL_BELOW else 1
 
 
 def in_parts(compute: Callable[[int, int], None], indptr: np.ndarray, n_threads: int) -> None:
