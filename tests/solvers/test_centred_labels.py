@@ -84,6 +84,7 @@ def test_few_different_instances_among_many(kind, monkeypatch):
     np.testing.assert_allclose(V.T @ V, np.eye(10), atol=1e-10)
     left_over = np.sum(np.linalg.svd(A, compute_uv=False)[10:] ** 2)
     assert np.sum((A - A @ V @ V.T) ** 2) == pytest.approx(left_over, abs=1e-6)
+    np.testing.assert_array_equal(V, right_singular_vectors(Y, 10, centred=True), err_msg="wanted the same each time")
 
 
 def test_signs_are_fixed_and_the_seed_decides_the_rest(monkeypatch):

@@ -123,7 +123,7 @@ def _by_lanczos(operator: LinearOperator, m: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
 
     def gram_times(v: np.ndarray) -> np.ndarray:
-        return operator.rmatvec(operator.matvec(v)) if L <= n else operator.matvec(operator.rmatvec(v))
+        return operator.rmatvec(operator.matvec(v)) if n >= L else operator.matvec(operator.rmatvec(v))
 
     short = min(n, L)
     gram = LinearOperator((short, short), matvec=gram_times, dtype=np.float64)
