@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab_page import LabPage
 from playwright.sync_api import expect
-from trial_notebooks import FIT, PANEL, SLIDER
+from trial_notebooks import FIT, MAP, PANEL, SLIDER
 
 OpenCells = Callable[..., LabPage]
 
@@ -85,3 +85,31 @@ def test_a_panel_sets_up_the_model_that_is_trained(open_cells: OpenCells, tmp_pa
     lab.screenshot(tmp_path / "panel.png")
     lab.run_last_cell()
     lab.await_text("it has 0.0708")
+
+
+def test_a_map_fills_in_the_open_tab_and_stops_while_the_next_cell_waits(open_cells: OpenCells, tmp_path: Path) -> None:
+    lab = open_cells(
+        "map", [*MAP, "live.wait(100).state", "print({t: int((v >= 0).sum()) for t, v in live.values.items()})"]
+    )
+    lab.start_all()
+    filled = "trace.name === '{}' && trace.z.flat().filter((v) => v !== null).length > 3"
+    lab.await_trace(filled.format("first"))
+    lab.page.locator(".lm-TabBar-tab", has_text="Second").click()
+    lab.await_trace(filled.format("second"))  # the tab that is looked at goes first, though the other is not full
+    lab.screenshot(tmp_path / "map.png")
+
+    lab.button("Stop").click()
+
+    status = lab.await_text("stopped: ")
+    lab.await_end()
+    expect(lab.page.get_by_text("'stopped'")).to_be_visible()
+    found = re.search(r"stopped: (\d+) of 800 cells", status.inner_text())
+    assert found is not None, status.inner_text()
+    first, second = re.findall(r"\d+", lab.await_text("{'first': ").inner_text())
+    assert int(first) + int(second) == int(found[1])
+    assert int(second) > 3
+    expect(lab.button("Go on")).to_be_enabled()
+    lab.button("Go on").click()
+    lab.await_text("running: ")
+    lab.button("Stop").click()
+    lab.await_text("stopped: ")

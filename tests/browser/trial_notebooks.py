@@ -35,6 +35,26 @@ live = LiveFit(Sleeper(steps=600, seconds=0.1), X, X, start=True)
 live""",
 ]
 
+# Two tabs of cells that take a tenth of a second each: long enough to look into the other tab, and to stop.
+MAP = [
+    """\
+import time
+import numpy as np
+import plotly.graph_objects as go
+from xmlwb.widgets import LiveMap
+
+def cell(tab, row, column):
+    time.sleep(0.1)
+    return row + column
+
+def draw(tab, values):
+    known = [[None if np.isnan(v) else v for v in row] for row in values]
+    return go.Figure(go.Heatmap(z=known, name=tab)).update_layout(title=tab)
+
+live = LiveMap(cell, draw, {"first": "First", "second": "Second"}, (20, 20), start=True)
+live""",
+]
+
 PANEL = [
     """\
 import ipywidgets as widgets

@@ -219,7 +219,9 @@ def recovered_by_m(
     back = np.argsort(np.concatenate(hands), kind="stable")
     found = {}
     for m in measurements:
-        matrices = (measurement_matrix(matrix, m, Y.shape[1], [random_state, m, i]) for i in range(len(hands)))
-        parts = [recover_labels(csr_array(Y[rows]), A, decoder) for rows, A in zip(hands, matrices, strict=True)]
+        parts = []
+        for hand, rows in enumerate(hands):
+            A = measurement_matrix(matrix, m, Y.shape[1], np.random.default_rng([random_state, m, hand]))
+            parts.append(recover_labels(csr_array(Y[rows]), A, decoder))
         found[m] = csr_array(csr_array(vstack(parts, format="csr"))[back])
     return found
