@@ -119,9 +119,9 @@ class CPLST(LabelSpaceModel):
         self.n_passes = n_passes
 
     def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
-        """As for `PLST`, and all directions seen with their images and regressors."""
+        """As for `PLST`, and all directions seen with their images and regressors, and once more while one is added."""
         seen = min(self.n_passes * (min(self.n_components, n, L) + EXTRA_DIRECTIONS), L)
-        return super().memory_estimate(n, d, L, nnz) + seen * (2 * 8 * L + 2 * 4 * d)
+        return super().memory_estimate(n, d, L, nnz) + seen * (3 * 8 * L + 3 * 4 * d)
 
     def _check_params(self) -> None:
         super()._check_params()

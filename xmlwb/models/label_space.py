@@ -62,7 +62,7 @@ class LabelSpaceModel(XMCModel):
         m = min(self.n_components, n, L)
         model = 4 * m * (n + d + L)
         lanczos = 8 * (2 * m + 1) * min(n, L) + 8 * m * (n + 2 * L)
-        ridge = 16 * d * d if d <= DIRECT_UP_TO else 8 * nnz + 4 * 4 * m * (n + d)
+        ridge = 16 * d * d if d <= DIRECT_UP_TO else 8 * nnz + 6 * 4 * m * (n + d)
         return model + max(lanczos, ridge)
 
     def _check_params(self) -> None:
