@@ -100,6 +100,7 @@ class LiveMap(widgets.VBox):
         self._start_button.on_click(lambda _button: None if self.running else self.start())
         self._stop_button.on_click(lambda _button: self.stop())
         hear_beside_cells(self._stop_button)
+        hear_beside_cells(self._tabs)
         controls = widgets.Box(
             [self._start_button, self._stop_button, self._bar, self._status],
             layout={"display": "flex", "flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 12px"},
