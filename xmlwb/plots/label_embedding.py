@@ -94,8 +94,9 @@ def label_map_figure(
             hovertemplate="%{customdata[0]}: %{customdata[1]:,} positives<extra></extra>",
             name=escape(group) or "other facets",
         )
-    figure.update_xaxes(showticklabels=False, showgrid=False, ticks="", title="map coordinates: near = similar")
-    figure.update_yaxes(showticklabels=False, showgrid=False, ticks="")
+    figure.update_xaxes(title="near = similar; the axes have no unit", title_standoff=0)
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        update(showticklabels=False, showgrid=False, showline=False, ticks="")
     return figure.update_layout(height=720, margin={"t": 30}, legend={"title": "facet", "x": 1.02, "y": 1})
 
 

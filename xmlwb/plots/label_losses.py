@@ -67,7 +67,7 @@ def loss_figure(losses: Mapping[str, tuple[LossOf, LossOf]], recorded: float, be
     figure.update_yaxes(range=[0, 4.2])
     figure.update_yaxes(title="loss", col=1)
     figure.update_annotations(font_size=FONT_SIZE)
-    return figure.update_layout(height=430, margin={"t": 70}, legend={"orientation": "h", "y": -0.22})
+    return figure.update_layout(height=450, margin={"t": 70, "b": 110}, legend={"orientation": "h", "y": -0.32})
 
 
 def knock_out_figure(study: pd.DataFrame, strength: float, k: int = 5) -> go.Figure:
@@ -104,28 +104,33 @@ def knock_out_figure(study: pd.DataFrame, strength: float, k: int = 5) -> go.Fig
             marker={"symbol": style.symbol, "size": 12},
             name=name,
             legendgroup=name,
+            cliponaxis=False,
             row=1,
             col=1,
         )
-        for table, filled in ((whole, False), (at, True)):
-            row = table[table["model"] == name].iloc[0]
-            values = [100 * float(row[bin_]) for bin_ in bins]
+        before, now = (
+            [100 * float(table.loc[table["model"] == name, bin_].iloc[0]) for bin_ in bins] for table in (whole, at)
+        )
+        outline = {"color": "rgba(0,0,0,0)", "line": {"color": style.colour, "width": 2}}
+        # an invisible bar as high as the higher of the two carries the number, so that it stands above both
+        for values, marker, text in (
+            (now, {"color": style.colour}, None),
+            (before, outline, None),
+            (np.maximum(now, before), {"color": "rgba(0,0,0,0)"}, [f"{value:.0f}" for value in now]),
+        ):
             figure.add_bar(
                 x=bins,
                 y=values,
                 offsetgroup=name,
-                marker={
-                    "color": style.colour if filled else "rgba(0,0,0,0)",
-                    "line": {"color": style.colour, "width": 2},
-                },
-                text=[f"{value:.0f}" for value in values] if filled else None,
-                textposition="inside",
-                insidetextanchor="start",
+                marker=marker,
+                text=text,
+                textposition="outside",
                 textangle=0,
-                textfont={"color": "white", "size": FONT_SIZE},
+                cliponaxis=False,
                 name=name,
                 legendgroup=name,
                 showlegend=False,
+                hoverinfo="skip" if text else None,
                 row=1,
                 col=2,
             )
@@ -133,6 +138,6 @@ def knock_out_figure(study: pd.DataFrame, strength: float, k: int = 5) -> go.Fig
     figure.update_xaxes(title="training 1s knocked out, %", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title="P@1", row=1, col=1)
     figure.update_xaxes(title="labels", row=1, col=2)
-    figure.update_yaxes(title=f"recall@{k}, %", range=[0, 104], row=1, col=2)
+    figure.update_yaxes(title=f"recall@{k}, %", range=[0, 108], row=1, col=2)
     figure.update_annotations(font_size=FONT_SIZE)
     return figure.update_layout(height=440, margin={"t": 70}, barmode="group", legend={"orientation": "h", "y": -0.22})

@@ -46,7 +46,7 @@ def hypercube_figure(names: Sequence[str], counts: np.ndarray, V: np.ndarray, or
         figure.add_scatter3d(**_xyz(ends), mode="lines", line={"color": SKY, "width": 12}, name="where codes live")
     moved = [point for a, b, n in zip(corners, landed, documents, strict=True) if n for point in (a, b, [None] * 3)]
     figure.add_scatter3d(
-        **_xyz(moved), mode="lines", line={"color": ORANGE, "width": 7, "dash": "dash"}, name="what the code loses"
+        **_xyz(moved), mode="lines", line={"color": ORANGE, "width": 7, "dash": "solid"}, name="what the code loses"
     )
     figure.add_scatter3d(
         **_xyz(corners),
@@ -144,7 +144,7 @@ def _reach(table: pd.DataFrame, column: str, level: float) -> int:
     return int(table["m"][table[column] >= level - 1e-12].iloc[0])
 
 
-def shared_energy_figure(tables: Mapping[str, pd.DataFrame], value: str, title: str) -> go.Figure:
+def shared_energy_figure(tables: Mapping[str, pd.DataFrame], value: str, title: str, at: int = 50) -> go.Figure:
     """A share by number of directions, one line for each frequency bin, a panel for each data set.
 
     Parameters
@@ -155,8 +155,15 @@ def shared_energy_figure(tables: Mapping[str, pd.DataFrame], value: str, title: 
         "share" or "recovered".
     title : str
         Of the vertical axis, without its unit.
+    at : int
+        Number of directions that is marked; the panels' titles give the shares there.
     """
-    figure = make_subplots(cols=len(tables), subplot_titles=list(tables), shared_yaxes=True, horizontal_spacing=0.06)
+    titles = []
+    for name, table in tables.items():
+        shares = table[table["m"] == at].set_index("bin")[value]
+        told = ", ".join(f"{bin_} {100 * shares[bin_]:.0f} %" for bin_ in BIN_STYLES if bin_ in shares)
+        titles.append(f"{name}<br>m = {at}: {told}" if told else name)
+    figure = make_subplots(cols=len(tables), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.06)
     for column, table in enumerate(tables.values(), start=1):
         for name, (colour, dash) in BIN_STYLES.items():
             part = table[table["bin"] == name]
@@ -171,25 +178,11 @@ def shared_energy_figure(tables: Mapping[str, pd.DataFrame], value: str, title: 
                 row=1,
                 col=column,
             )
-            if len(part):
-                figure.add_annotation(
-                    x=np.log10(part["m"].iloc[-1]),
-                    y=100 * part[value].iloc[-1],
-                    text=f"<b>{100 * part[value].iloc[-1]:.0f} %</b>",
-                    xanchor="left",
-                    xshift=4,
-                    showarrow=False,
-                    font={"color": colour},
-                    row=1,
-                    col=column,
-                )
-    most = {column: table["m"].max() for column, table in enumerate(tables.values(), start=1)}
-    for column, m in most.items():
-        figure.update_xaxes(range=[-0.05, np.log10(m) * 1.13], row=1, col=column)
+    figure.add_vline(x=at, line={"color": GREY, "width": 2, "dash": "dot"})
     figure.update_xaxes(type="log", title="directions m", tickvals=[1, 2, 5, 10, 20, 50, 100, 200, 500])
-    figure.update_yaxes(range=[0, 104])
+    figure.update_yaxes(range=[-1, 104])
     figure.update_yaxes(title=f"{title}, %", col=1)
-    return figure.update_layout(height=430, margin={"t": 50}, legend={"orientation": "h", "y": -0.22})
+    return figure.update_layout(height=450, margin={"t": 70}, legend={"orientation": "h", "y": -0.24})
 
 
 def rank_figure(study: pd.DataFrame, m: int, metric: str = "P@1", k: int = 5) -> go.Figure:
