@@ -31,6 +31,9 @@ def test_the_corners_that_hold_documents_are_joined_to_where_they_land():
     assert list(zip(loses.x, loses.y, loses.z, strict=True)) == [
         (0, 0, 0), (0, 0, 0), (None, None, None), (1, 1, 0), (0, 0, 0), (None, None, None),
     ]  # fmt: skip
+    edges = np.array(list(zip(figure.data[0].x, figure.data[0].y, figure.data[0].z, strict=True)), dtype=float)
+    assert len(edges) == 12 * 3
+    assert np.abs(edges[1::3] - edges[::3]).sum(axis=1).tolist() == [1] * 12
     documents = trace(figure, "documents")
     assert documents.text[6] == "<b>10</b>"
     assert documents.marker.size[0] > documents.marker.size[6] > documents.marker.size[1]

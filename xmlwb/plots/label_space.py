@@ -14,7 +14,7 @@ from xmlwb.plots.theme import BLACK, BLUE, FONT_SIZE, GREEN, GREY, ORANGE, SKY, 
 
 #: Each frequency bin's colour and dash, the colours of the tail lens.
 BIN_STYLES = {"head": (BLUE, "solid"), "torso": (ORANGE, "dash"), "tail": (GREEN, "dot")}
-_CAMERA = {"eye": {"x": 1.55, "y": -1.75, "z": 0.85}, "center": {"x": 0, "y": 0, "z": -0.08}}
+_CAMERA = {"eye": {"x": 1.1, "y": -1.35, "z": 0.6}, "center": {"x": 0, "y": 0, "z": -0.1}}
 
 
 def hypercube_figure(names: Sequence[str], counts: np.ndarray, V: np.ndarray, origin: np.ndarray) -> go.Figure:
@@ -35,7 +35,11 @@ def hypercube_figure(names: Sequence[str], counts: np.ndarray, V: np.ndarray, or
     landed = (corners - origin) @ V @ V.T + origin
     figure = go.Figure()
     edges = [
-        corner for a in corners for b in corners if a.sum() < b.sum() == a.sum() + 1 for corner in (a, b, [None] * 3)
+        corner
+        for a in corners
+        for b in corners
+        if np.abs(b - a).sum() == 1 and a.sum() < b.sum()
+        for corner in (a, b, [None] * 3)
     ]
     figure.add_scatter3d(**_xyz(edges), mode="lines", line={"color": GREY, "width": 2}, showlegend=False)
     if V.shape[1] == 2:
