@@ -31,7 +31,7 @@ class LEML(XMCModel):
     Parameters
     ----------
     n_components : int, default 100
-        k, the rank; at most min(d + 1, L) are used. The paper tries 20 to 500, by the set.
+        k, the rank; at most min(d + 1, L) are used. 100 is the embedding's width in Zhang et al. (2018).
     loss : {"squared", "logistic", "squared_hinge"}, default "squared"
         l: (y - z)^2 with y in {0, 1}; log(1 + exp(-y z)) or max(0, 1 - y z)^2 with y in {-1, +1}. The paper's three.
     alpha : float, default 5.0
@@ -73,22 +73,25 @@ class LEML(XMCModel):
     O((nnz(X) + n L) k) for another one over all entries, O((nnz(X) + nnz(Omega)) k) over given ones. Predict O(nnz(x) k
     + L k). Size 4 k (d + L) bytes.
 
-    ================ ============================ =============================== =================================
-    what             paper                        released code (MATLAB and C++;  here
-                                                  not obtainable here, unread)
-    ================ ============================ =============================== =================================
-    W step           conjugate gradients; trust   -                               one Newton direction by
-                     region Newton for logistic                                   preconditioned conjugate gradients,
-                     and hinge                                                    with backtracking
-    H step           closed form for squared      -                               the same; otherwise as the W step
-    balance          -                            -                               after each W step
-    first H          random                       -                               random in the range of Y^T X
-    constant         -                            -                               one constant feature, penalised
-    ================ ============================ =============================== =================================
+    ============ =============================== ============================== ==================================
+    what         paper                           another's code                 here
+    ============ =============================== ============================== ==================================
+    W step       conjugate gradients; trust      conjugate gradients, 25 steps  one Newton direction by 5
+                 region Newton for the others                                   preconditioned steps, backtracking
+    H step       k x k system for each label     the same                       the same; for other losses and for
+                                                                                given entries as the W step
+    balance      -                               -                              after each W step
+    first H      not read                        uniform in [0, 1]              orthonormal, in the range of Y^T X
+    constant     -                               -                              one constant feature, penalised
+    losses       squared, logistic, L2-hinge     squared                        as the paper
+    ============ =============================== ============================== ==================================
+
+    The authors' own code was not to be had; the other is AnthonyMRios/leml (numpy, Python 2).
 
     References
     ----------
     Yu, Jain, Kar and Dhillon, "Large-scale multi-label learning with missing labels", ICML 2014.
+    Zhang et al., "Deep extreme multi-label learning", ICMR 2018.
 
     Examples
     --------
