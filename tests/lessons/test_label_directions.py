@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 from xmlwb.datasets import Dataset
 from xmlwb.lessons.few_words import most_frequent_words
 from xmlwb.lessons.label_directions import as_predictions, direction_table, rank_study, recall_by_bin, with_coin_labels
-from xmlwb.lessons.label_map import agreement, facets, map_places
+from xmlwb.lessons.label_map import agreement, facets, map_places, readable_names
 from xmlwb.metrics import precision_at_k
 
 
@@ -96,3 +96,9 @@ def test_facets_by_name() -> None:
         "made-of",
         "made-of",
     ]
+
+
+def test_names_on_the_map_keep_apart_and_the_frequent_ones_win() -> None:
+    places = np.array([[0.0, 0.0], [0.05, 0.01], [0.05, 0.5], [1.0, 1.0]])
+    assert readable_names(places, np.array([1, 9, 5, 2])) == [1, 2, 3]
+    assert readable_names(places, np.array([1, 9, 5, 2]), most=2) == [1, 2]

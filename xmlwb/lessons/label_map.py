@@ -59,3 +59,23 @@ def agreement(H: np.ndarray, groups: Sequence[str], within: np.ndarray) -> tuple
     share = float(np.mean(kind[cosine.argmax(axis=1)] == kind))
     sizes = np.bincount(kind)
     return share, float(np.sum(sizes * (sizes - 1)) / (len(kind) * (len(kind) - 1)))
+
+
+def readable_names(places: np.ndarray, positives: np.ndarray, most: int = 50) -> list[int]:
+    """Labels whose names can be written on the map without covering each other, the frequent ones first.
+
+    Parameters
+    ----------
+    places : ndarray, shape (L, 2)
+    positives : ndarray, shape (L,)
+    most : int
+        Names, at most.
+    """
+    scaled = (places - places.min(axis=0)) / np.ptp(places, axis=0)
+    room = np.array([0.12, 0.035])  # a name's width and height, as parts of the map
+    chosen: list[int] = []
+    for label in np.argsort(-positives, kind="stable").tolist():
+        apart = np.abs(scaled[chosen] - scaled[label]) > room
+        if len(chosen) < most and apart.any(axis=1).all():
+            chosen.append(label)
+    return chosen
