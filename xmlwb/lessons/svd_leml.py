@@ -63,8 +63,8 @@ QUESTIONS: list[Question] = [
         percent=True,
     ),
     MultipleChoice(
-        "PLST with m = 20 directions has lost about nine tenths of the tail's 1s already on the way label vector → code "
-        "→ label vector. Which of these would bring the tail back?",
+        "PLST with m = 20 directions has lost about nine tenths of the tail's 1s already on the way label vector → "
+        "code → label vector. Which of these would bring the tail back?",
         (
             Choice(
                 "A better regressor from texts to codes, say a deep network.",
