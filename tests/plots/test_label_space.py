@@ -35,7 +35,7 @@ def test_the_corners_that_hold_documents_are_joined_to_where_they_land():
     assert len(edges) == 12 * 3
     assert np.abs(edges[1::3] - edges[::3]).sum(axis=1).tolist() == [1] * 12
     documents = trace(figure, "documents")
-    assert documents.text[6] == "<b>10</b>"
+    assert trace(figure, "number of documents").text[6] == "<b>10</b>"
     assert documents.marker.size[0] > documents.marker.size[6] > documents.marker.size[1]
     assert figure.layout.scene.zaxis.title.text == "c"
 
@@ -87,7 +87,9 @@ def test_directions_are_written_beside_their_bars_and_negative_r2_draws_none():
 def test_the_map_names_only_what_it_is_asked_to():
     names, groups = ["game::go", "game::chess", "role::program"], ["game", "game", ""]
     figure = label_map_figure(np.zeros((3, 2)), names, groups, np.array([1, 100, 10]), [1])
-    assert list(trace(figure, "game").text) == ["", "chess"]
+    names_written = trace(figure, "names")
+    assert list(names_written.text) == ["chess"]
+    assert figure.data[-1] is names_written  # on top of all points
     assert trace(figure, "game").marker.size[1] > trace(figure, "game").marker.size[0]
     assert trace(figure, "other facets").customdata[0][0] == "role::program"
 

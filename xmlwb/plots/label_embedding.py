@@ -74,7 +74,6 @@ def label_map_figure(
     figure = go.Figure()
     of = np.array(groups)
     size = 6 + 5 * np.log10(np.maximum(positives, 1))
-    written = set(named)
     shown = [group for group in dict.fromkeys(groups) if group]
     looks = {"": ("#BBBBBB", "circle")} | {
         group: (PALETTE[place % len(PALETTE)], SYMBOLS[(place + place // len(PALETTE)) % len(SYMBOLS)])
@@ -85,15 +84,24 @@ def label_map_figure(
         figure.add_scatter(
             x=places[inside, 0],
             y=places[inside, 1],
-            mode="markers+text",
+            mode="markers",
             marker={"color": colour, "symbol": symbol, "size": size[inside], "opacity": 0.8},
-            text=[names[label].partition("::")[2] or names[label] if label in written else "" for label in inside],
-            textposition="top center",
-            textfont={"size": FONT_SIZE - 3, "color": BLACK},
             customdata=[[names[label], int(positives[label])] for label in inside],
             hovertemplate="%{customdata[0]}: %{customdata[1]:,} positives<extra></extra>",
             name=escape(group) or "other facets",
         )
+    at = list(named)
+    figure.add_scatter(
+        x=places[at, 0],
+        y=places[at, 1],
+        mode="text",
+        text=[escape(names[label].partition("::")[2] or names[label]) for label in at],
+        textposition="top center",
+        textfont={"size": FONT_SIZE - 3, "color": BLACK},
+        hoverinfo="skip",
+        name="names",
+        showlegend=False,
+    )
     figure.update_xaxes(title="near = similar; the axes have no unit", title_standoff=0)
     for update in (figure.update_xaxes, figure.update_yaxes):
         update(showticklabels=False, showgrid=False, showline=False, ticks="")

@@ -14,7 +14,7 @@ from xmlwb.plots.theme import BLACK, BLUE, FONT_SIZE, GREEN, GREY, ORANGE, SKY, 
 
 #: Each frequency bin's colour and dash, the colours of the tail lens.
 BIN_STYLES = {"head": (BLUE, "solid"), "torso": (ORANGE, "dash"), "tail": (GREEN, "dot")}
-_CAMERA = {"eye": {"x": 1.1, "y": -1.35, "z": 0.6}, "center": {"x": 0, "y": 0, "z": -0.1}}
+_CAMERA = {"eye": {"x": 1.25, "y": -1.5, "z": 0.65}, "center": {"x": 0, "y": 0, "z": -0.2}}
 
 
 def hypercube_figure(names: Sequence[str], counts: np.ndarray, V: np.ndarray, origin: np.ndarray) -> go.Figure:
@@ -54,17 +54,25 @@ def hypercube_figure(names: Sequence[str], counts: np.ndarray, V: np.ndarray, or
     )
     figure.add_scatter3d(
         **_xyz(corners),
-        mode="markers+text",
+        mode="markers",
         marker={
             "size": 6 + 26 * np.sqrt(documents / documents.max()),
             "color": [BLUE if n else "white" for n in documents],
             "line": {"color": BLUE, "width": 2},
             "opacity": 0.95,
         },
+        name="documents",
+    )
+    # a trace of their own: redrawn together with markers of several sizes, numbers would shrink like these
+    figure.add_scatter3d(
+        **_xyz(corners),
+        mode="text",
         text=[f"<b>{n:,.0f}</b>" for n in documents],
         textposition="top center",
         textfont={"size": FONT_SIZE, "color": BLACK},
-        name="documents",
+        name="number of documents",
+        showlegend=False,
+        hoverinfo="skip",
     )
     axis = {"range": [-0.35, 1.35], "tickvals": [0, 1], "showbackground": False, "gridcolor": "#EEEEEE"}
     titles = zip(("xaxis", "yaxis", "zaxis"), names, strict=True)
