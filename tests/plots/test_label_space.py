@@ -35,7 +35,7 @@ def test_the_corners_that_hold_documents_are_joined_to_where_they_land():
     assert len(edges) == 12 * 3
     assert np.abs(edges[1::3] - edges[::3]).sum(axis=1).tolist() == [1] * 12
     documents = trace(figure, "documents")
-    assert trace(figure, "number of documents").text[6] == "<b>10</b>"
+    assert figure.layout.scene.annotations[6].text == "<b>10</b>"
     assert documents.marker.size[0] > documents.marker.size[6] > documents.marker.size[1]
     assert figure.layout.scene.zaxis.title.text == "c"
 

@@ -94,7 +94,8 @@ def label_map_figure(
     figure.add_scatter(
         x=places[at, 0],
         y=places[at, 1],
-        mode="text",
+        mode="markers+text",
+        marker={"size": size[at], "opacity": 0},  # invisible: keeps a name above its point
         text=[escape(names[label].partition("::")[2] or names[label]) for label in at],
         textposition="top center",
         textfont={"size": FONT_SIZE - 3, "color": BLACK},

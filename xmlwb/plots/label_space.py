@@ -63,22 +63,20 @@ def hypercube_figure(names: Sequence[str], counts: np.ndarray, V: np.ndarray, or
         },
         name="documents",
     )
-    # a trace of their own: redrawn together with markers of several sizes, numbers would shrink like these
-    figure.add_scatter3d(
-        **_xyz(corners),
-        mode="text",
-        text=[f"<b>{n:,.0f}</b>" for n in documents],
-        textposition="top center",
-        textfont={"size": FONT_SIZE, "color": BLACK},
-        name="number of documents",
-        showlegend=False,
-        hoverinfo="skip",
-    )
+    # annotations, not text of a trace: plotly.js shrinks the latter when a figure is redrawn in place
+    numbers = [
+        {"x": x, "y": y, "z": z, "text": f"<b>{n:,.0f}</b>", "showarrow": False, "yshift": 20, "font": {"color": BLACK}}
+        for (x, y, z), n in zip(corners, documents, strict=True)
+    ]
     axis = {"range": [-0.35, 1.35], "tickvals": [0, 1], "showbackground": False, "gridcolor": "#EEEEEE"}
     titles = zip(("xaxis", "yaxis", "zaxis"), names, strict=True)
+    scene: dict[str, object] = {
+        key: {**axis, "title": {"text": escape(name), "font": {"size": FONT_SIZE}}} for key, name in titles
+    }
     figure.update_layout(
         scene={
-            **{key: {**axis, "title": {"text": escape(name), "font": {"size": FONT_SIZE}}} for key, name in titles},
+            **scene,
+            "annotations": numbers,
             "camera": _CAMERA,
             "aspectmode": "cube",
         },
