@@ -10,7 +10,7 @@ from scipy import sparse
 
 from xmlwb.models import EarlyStopping, Popular
 from xmlwb.models.callbacks import Reporter
-from xmlwb.widgets import LiveFit
+from xmlwb.widgets import LiveFit, live_fit
 
 X = sparse.eye_array(6, format="csr", dtype=np.float32)
 PATIENCE = 30
@@ -184,3 +184,11 @@ def test_redraws_are_throttled() -> None:
 def test_a_real_model() -> None:
     model = LiveFit(Popular(), X, X).result(PATIENCE)
     assert model.predict_topk(X, k=2).nnz == 12
+
+
+@pytest.mark.parametrize(
+    ("stage", "plural"),
+    [("group of labels", "groups of labels"), ("half step", "half steps"), ("pass", "passes"), ("epoch", "epochs")],
+)
+def test_steps_are_counted_in_the_plural(stage, plural):
+    assert live_fit._plural(stage) == plural

@@ -38,11 +38,13 @@ def learning_curve(events: Sequence[Event]) -> go.Figure:
             yaxis="y2" if second else "y",
         )
     last = events[-1]
+    others = [name for name in series if name not in fractions]
     figure.update_layout(
         height=380,
         showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},  # beside, it would cover the right axis
         xaxis={"title": f"step ({last.stage})", "range": [0, last.total]},
         yaxis={"title": "fraction", "rangemode": "tozero"} if fractions else {"title": next(iter(series))},
-        yaxis2={"overlaying": "y", "side": "right", "title": "other figures", "showgrid": False},
+        yaxis2={"overlaying": "y", "side": "right", "title": ", ".join(others), "showgrid": False},
     )
     return figure

@@ -275,9 +275,9 @@ class LiveFit(widgets.VBox):
 
 
 def _plural(stage: str) -> str:
-    """'block of labels' -> 'blocks of labels'."""
-    head, space, tail = stage.partition(" ")
-    return f"{head}s{space}{tail}"
+    """'block of labels' -> 'blocks of labels', 'half step' -> 'half steps', 'pass' -> 'passes'."""
+    head, of, tail = stage.partition(" of ")
+    return f"{head}{'es' if head.endswith('s') else 's'}{of}{tail}"
 
 
 def _number(value: float) -> str:
