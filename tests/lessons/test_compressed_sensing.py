@@ -10,7 +10,9 @@ from scipy.sparse import csr_array
 
 from xmlwb.datasets import Dataset
 from xmlwb.lessons import recovery_study
+from xmlwb.lessons.checking import exercise
 from xmlwb.lessons.decoder_race import DecoderRace, Pursuit, documents_by_size
+from xmlwb.lessons.exercises import judge
 from xmlwb.lessons.label_sparsity import (
     best_labels,
     decode_codes,
@@ -264,3 +266,92 @@ def test_race_and_pursuit_of_a_document(wide_dataset: Dataset) -> None:
     assert pursuit.n_steps == 3
     assert pursuit(0, m=40).layout.title.text.startswith("0 chosen, 0 of them right; 100%")
     assert pursuit(3, m=40).layout.title.text.startswith("3 chosen, 3 of them right; 0%")
+
+
+def refit_at_the_end(z: np.ndarray, A: np.ndarray, s: int) -> np.ndarray:
+    """Matching pursuit that takes no label twice, and least squares once, after the last choice."""
+    y, rest, chosen = np.zeros(A.shape[1]), z, []
+    for _ in range(s):
+        strength = A.T @ rest
+        best = int(np.argmax([0 if j in chosen else abs(c) for j, c in enumerate(strength)]))
+        chosen.append(best)
+        rest = rest - strength[best] * A[:, best]
+    y[chosen] = np.linalg.lstsq(A[:, chosen], z, rcond=None)[0]
+    return y
+
+
+def greedy(z: np.ndarray, A: np.ndarray, s: int, stop: float = 0.0, by_fit: bool = False) -> np.ndarray:
+    """OMP that ends when little is left; or the choice that leaves least after its refit."""
+    y, rest, chosen, values = np.zeros(A.shape[1]), z, [], np.zeros(0)
+
+    def fit(labels: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        values = np.linalg.lstsq(A[:, labels], z, rcond=None)[0]
+        return values, z - A[:, labels] @ values
+
+    for _ in range(s):
+        if np.linalg.norm(rest) < stop:
+            break
+        free = [label for label in range(A.shape[1]) if label not in chosen]
+        gain = [-np.linalg.norm(fit([*chosen, j])[1]) if by_fit else abs(A[:, j] @ rest) for j in free]
+        chosen.append(free[int(np.argmax(gain))])
+        values, rest = fit(chosen)
+    y[chosen] = values
+    return y
+
+
+def test_right_omps_of_other_make_pass() -> None:
+    assert judge(exercise("compressed_sensing.omp"), greedy).passed
+    assert judge(exercise("compressed_sensing.omp"), lambda z, A, s: greedy(z, A, s, stop=1e-9)).passed
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (refit_at_the_end, "once, at the end"),
+        (lambda z, A, s: greedy(z, A, s, stop=0.1), "stopped before"),
+        (lambda z, A, s: greedy(z, A, s, by_fit=True), "leaves least"),
+        (lambda z, A, s: np.linalg.pinv(A) @ z, "all L labels"),
+    ],
+)
+def test_near_misses_of_omp_are_told_what_they_are(wrong, told: str) -> None:
+    verdict = judge(exercise("compressed_sensing.omp"), wrong)
+    assert verdict.status == "failed"
+    assert told in verdict.cause
+
+
+def by_halves(Y, sizes, recover) -> int:
+    low, high = 0, len(sizes) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if whole(Y, recover(Y, sizes[middle])).mean() >= 0.5:
+            high = middle
+        else:
+            low = middle + 1
+    return sizes[low]
+
+
+def from_which_on(Y, sizes, recover, broken) -> int:
+    failing = [i for i, m in enumerate(sizes) if np.mean(broken(Y.toarray(), recover(Y, m).toarray())) > 0.5]
+    return sizes[max(failing, default=-1) + 1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (by_halves, "halves"),
+        (lambda *given: from_which_on(*given, lambda Y, D: (D > Y).any(axis=1)), "missing label"),
+        (lambda *given: from_which_on(*given, lambda Y, D: (D < Y).any(axis=1)), "wrong label"),
+    ],
+)
+def test_near_misses_of_the_breaking_point_are_told_what_they_are(wrong, told: str) -> None:
+    verdict = judge(exercise("compressed_sensing.breaking_m"), wrong)
+    assert verdict.status == "failed"
+    assert told in verdict.cause
+
+
+def test_a_right_breaking_point_of_other_make_passes() -> None:
+    right = judge(
+        exercise("compressed_sensing.breaking_m"),
+        lambda *given: from_which_on(*given, lambda Y, D: (D != Y).any(axis=1)),
+    )
+    assert right.passed

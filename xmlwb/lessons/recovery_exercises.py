@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from xmlwb.lessons.exercises import Case, Exercise, Mistake
+from xmlwb.lessons.pursuit_variants import (
+    all_at_once,
+    least_left,
+    omp,
+    refit_once,
+    refit_to_rest,
+    signed,
+    stops_early,
+    without_refit,
+)
 from xmlwb.lessons.recovery_study import whole
 
 Recover = Callable[[csr_array, int], csr_array]
@@ -35,65 +46,6 @@ def breaking_m(Y: csr_array, sizes: Sequence[int], recover: Recover) -> int:
     return sizes[len(enough) - next((i for i, good in enumerate(reversed(enough)) if not good), len(enough))]
 
 
-def _omp(z: np.ndarray, A: np.ndarray, s: int) -> np.ndarray:
-    y = np.zeros(A.shape[1])
-    chosen: list[int] = []
-    rest = z
-    for _ in range(s):
-        strength = np.abs(A.T @ rest)
-        strength[chosen] = -1
-        chosen.append(int(np.argmax(strength)))
-        values = np.linalg.lstsq(A[:, chosen], z, rcond=None)[0]
-        rest = z - A[:, chosen] @ values
-    y[chosen] = values
-    return y
-
-
-def _without_refit(z: np.ndarray, A: np.ndarray, s: int) -> np.ndarray:
-    """Matching pursuit: what was chosen keeps its first value."""
-    y, rest = np.zeros(A.shape[1]), z
-    for _ in range(s):
-        strength = A.T @ rest
-        best = int(np.argmax(np.abs(strength)))
-        y[best] += strength[best]
-        rest = rest - strength[best] * A[:, best]
-    return y
-
-
-def _signed(z: np.ndarray, A: np.ndarray, s: int) -> np.ndarray:
-    y, rest = np.zeros(A.shape[1]), z
-    chosen: list[int] = []
-    for _ in range(s):
-        strength = A.T @ rest
-        strength[chosen] = -np.inf
-        chosen.append(int(np.argmax(strength)))
-        values = np.linalg.lstsq(A[:, chosen], z, rcond=None)[0]
-        rest = z - A[:, chosen] @ values
-    y[chosen] = values
-    return y
-
-
-def _all_at_once(z: np.ndarray, A: np.ndarray, s: int) -> np.ndarray:
-    y = np.zeros(A.shape[1])
-    chosen = np.argsort(-np.abs(A.T @ z), kind="stable")[:s]
-    y[chosen] = np.linalg.lstsq(A[:, chosen], z, rcond=None)[0]
-    return y
-
-
-def _refit_to_rest(z: np.ndarray, A: np.ndarray, s: int) -> np.ndarray:
-    """The refit explains what is left, and overwrites the values found before."""
-    y, rest = np.zeros(A.shape[1]), z
-    chosen: list[int] = []
-    for _ in range(s):
-        strength = np.abs(A.T @ rest)
-        strength[chosen] = -1
-        chosen.append(int(np.argmax(strength)))
-        values = np.linalg.lstsq(A[:, chosen], rest, rcond=None)[0]
-        rest = rest - A[:, chosen] @ values
-    y[chosen] = values
-    return y
-
-
 def _unit_columns(m: int, L: int, seed: int) -> np.ndarray:
     A = np.random.default_rng(seed).standard_normal((m, L))
     return A / np.linalg.norm(A, axis=0)
@@ -104,20 +56,28 @@ _WIDE_A, _WIDER_A = _unit_columns(12, 24, 1), _unit_columns(14, 30, 5)
 _WIDE_Y, _WIDER_Y = np.zeros(24), np.zeros(30)
 _WIDE_Y[[2, 9, 17]] = 1.0
 _WIDER_Y[[0, 7, 21, 28]] = 1.0, -1.5, 1.0, 0.5
+# Here the order of the choices changes unless all values are solved anew after each of them.
+_TIGHT_A, _TIGHT_Y = _unit_columns(12, 24, 13), np.zeros(24)
+_TIGHT_Y[np.random.default_rng(13).choice(24, 4, replace=False)] = 1.0
+# Three labels explain this code up to a twentieth; the fourth is asked for all the same.
+_FAINT_Y = np.zeros(30)
+_FAINT_Y[[0, 7, 21, 28]] = 1.0, -1.5, 1.0, 0.05
 _SHOWN_SMALL = "with A =\n" + str(_SMALL_A)
 
 # A stand-in for squeezing and decoding: a document comes back whole if it has few labels for its m.
 _SIX_DOCUMENTS = csr_array((np.arange(12) < np.array([[1], [2], [2], [4], [4], [6]])).astype(np.float32))
 
 
-def _fake_recover(whole_up_to: dict[int, int], keeps: bool = False) -> Recover:
-    """Others lose a label and get a wrong one, or keep their own (``keeps``) and get a wrong one."""
+def _fake_recover(whole_up_to: dict[int, int], how: Literal["swaps", "adds", "drops"] = "swaps") -> Recover:
+    """Documents with more labels than that swap one of theirs for a wrong one, get a wrong one on top, or lose one."""
 
     def recover(Y: csr_array, m: int) -> csr_array:
         dense, counts = Y.toarray(), np.diff(Y.indptr)
         broken = counts > whole_up_to[m]
-        if keeps:
+        if how == "adds":
             dense[broken, -1] = 1
+        elif how == "drops":
+            dense[broken, 0] = 0
         else:
             dense[broken] = np.roll(dense[broken], 1, axis=1)
         return csr_array(dense)
@@ -127,8 +87,9 @@ def _fake_recover(whole_up_to: dict[int, int], keeps: bool = False) -> Recover:
 
 _STEADY = {10: 0, 20: 1, 30: 2, 40: 4, 50: 6}
 _BUMPY = {10: 1, 20: 2, 30: 1, 40: 4, 50: 4}
+_DECEIVING = {10: 1, 20: 2, 30: 2, 40: 1, 50: 4}
 _EARLY = {10: 2, 20: 2, 30: 4}
-_ADDED = {10: 1, 20: 2, 30: 4}
+_ADDED = _DROPPED = {10: 1, 20: 2, 30: 4}
 
 
 def _told(whole_up_to: dict[int, int]) -> str:
@@ -148,10 +109,21 @@ def _by_labels(Y: csr_array, sizes: Sequence[int], recover: Recover) -> int:
     return next(m for m, part in zip(sizes, share, strict=True) if part >= 0.5)
 
 
+def _by_halves(Y: csr_array, sizes: Sequence[int], recover: Recover) -> int:
+    low, high = 0, len(sizes) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _share(Y, [sizes[middle]], recover)[0] >= 0.5:
+            high = middle
+        else:
+            low = middle + 1
+    return sizes[low]
+
+
 EXERCISES: list[Exercise] = [
     Exercise(
         name="compressed_sensing.omp",
-        reference=_omp,
+        reference=omp,
         cases=(
             Case(
                 (np.array([0.6, 1.8, 0.0]), _SMALL_A, 2),
@@ -164,31 +136,60 @@ EXERCISES: list[Exercise] = [
             Case((np.array([3.0, 0.0, 1.0]), _SMALL_A, 1), "omp(z=[3, 0, 1], A, s=1) " + _SHOWN_SMALL),
             Case((_WIDE_A @ _WIDE_Y, _WIDE_A, 3), "omp(z = A @ y, A, s=3), A random, 12 x 24, y of three ones"),
             Case((_WIDER_A @ _WIDER_Y, _WIDER_A, 4), "omp(z = A @ y, A, s=4), A random, 14 x 30, y of four entries"),
+            Case((_TIGHT_A @ _TIGHT_Y, _TIGHT_A, 4), "omp(z = A @ y, A, s=4), A random, 12 x 24, y of four ones"),
+            Case(
+                (_WIDER_A @ _FAINT_Y, _WIDER_A, 4),
+                "omp(z = A @ y, A, s=4), A random, 14 x 30, y of four entries, one of them only 0.05",
+            ),
         ),
         mistakes=(
             Mistake(
-                _without_refit,
+                without_refit,
                 "You kept the value that a label got when it was chosen. OMP solves least squares again over ALL "
                 "chosen labels after each choice; that is its O.",
             ),
             Mistake(
-                _signed,
+                refit_once,
+                "You solved least squares once, at the end. OMP solves it after each choice, so that what is left, and "
+                "with it the next choice, is that of the best fit so far.",
+            ),
+            Mistake(
+                lambda z, A, s: refit_once(z, A, s, again=True),
+                "You solved least squares once, at the end. OMP solves it after each choice, so that what is left, and "
+                "with it the next choice, is that of the best fit so far.",
+            ),
+            Mistake(
+                stops_early,
+                "You stopped before s labels were chosen, since little of z was left. Choose s all the same.",
+            ),
+            Mistake(
+                least_left,
+                "You chose the label that leaves least after a refit (orthogonal least squares). OMP is cheaper: it "
+                "takes the label that correlates most with what is left, and refits once for each choice.",
+            ),
+            Mistake(
+                lambda z, A, s: np.linalg.pinv(A) @ z,
+                "You solved for all L labels at once: of the many y with A y = z, this is the shortest, and it is not "
+                "sparse. Choose s labels first, one after the other.",
+            ),
+            Mistake(
+                signed,
                 "You took the largest correlation with its sign. A strongly negative one explains as much: take |.|.",
             ),
             Mistake(
-                _all_at_once,
+                all_at_once,
                 "You took the s largest correlations at once. Choose one, refit, and correlate what is LEFT of z.",
             ),
             Mistake(
-                _refit_to_rest,
+                refit_to_rest,
                 "You fitted the chosen labels to what was left, and lost what they explained before: fit them to z.",
             ),
             Mistake(
-                lambda z, A, s: (_omp(z, A, s) != 0).astype(float),
+                lambda z, A, s: (omp(z, A, s) != 0).astype(float),
                 "The labels are right. Asked for are their least-squares values, not ones.",
             ),
             Mistake(
-                lambda z, A, s: _omp(z, A, s + 1),
+                lambda z, A, s: omp(z, A, s + 1),
                 "You chose one label too many.",
             ),
             Mistake(lambda z, A, s: A.T @ z, "These are the correlations with z, the first step. Choose among them."),
@@ -205,10 +206,15 @@ EXERCISES: list[Exercise] = [
         cases=(
             Case((_SIX_DOCUMENTS, list(_STEADY), _fake_recover(_STEADY)), _told(_STEADY)),
             Case((_SIX_DOCUMENTS, list(_BUMPY), _fake_recover(_BUMPY)), _told(_BUMPY)),
+            Case((_SIX_DOCUMENTS, list(_DECEIVING), _fake_recover(_DECEIVING)), _told(_DECEIVING)),
             Case((_SIX_DOCUMENTS, list(_EARLY), _fake_recover(_EARLY)), _told(_EARLY)),
             Case(
-                (_SIX_DOCUMENTS, list(_ADDED), _fake_recover(_ADDED, keeps=True)),
+                (_SIX_DOCUMENTS, list(_ADDED), _fake_recover(_ADDED, "adds")),
                 _told(_ADDED) + "; the others keep their labels and get a wrong one on top",
+            ),
+            Case(
+                (_SIX_DOCUMENTS, list(_DROPPED), _fake_recover(_DROPPED, "drops")),
+                _told(_DROPPED) + "; the others lose a label and get none in its place",
             ),
         ),
         mistakes=(
@@ -231,6 +237,15 @@ EXERCISES: list[Exercise] = [
                 "That is the last m that fails; wanted is the next one.",
             ),
             Mistake(
+                _by_halves,
+                "You searched by halves. That takes for granted that an m works if a smaller one does; each m has a "
+                "matrix of its own, and a larger one can fail. Look at all sizes, from the largest down.",
+            ),
+            Mistake(
+                lambda Y, sizes, recover: breaking_m(Y, sizes, lambda Y, m: _completed(Y, recover(Y, m))),
+                "You looked for wrong labels alone. A missing label breaks a document too.",
+            ),
+            Mistake(
                 lambda Y, sizes, recover: breaking_m(Y, sizes, lambda Y, m: _kept(Y, recover(Y, m))),
                 "You looked at the documents' own labels alone. A wrong label that came in breaks a document too.",
             ),
@@ -246,3 +261,7 @@ EXERCISES: list[Exercise] = [
 
 def _kept(Y: csr_array, D: csr_array) -> csr_array:
     return csr_array(D.multiply(Y))
+
+
+def _completed(Y: csr_array, D: csr_array) -> csr_array:
+    return csr_array(D.maximum(Y))
