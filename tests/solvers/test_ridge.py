@@ -40,6 +40,38 @@ def test_both_ways_are_the_dense_solution(n, d, m, alpha, direct, seed):
     np.testing.assert_allclose(system.hat(T), X @ W_dense + intercept_dense, atol=5e-3)
 
 
+@pytest.mark.parametrize("density", [0.05, 0.3])
+def test_raw_counts_have_a_factor(density):
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((200, 400), density=density, format="csr", dtype=np.float32, rng=rng)
+    X.data = np.ceil(X.data * 1e4)
+    T = rng.standard_normal((200, 3)).astype(np.float32)
+    W, intercept = RidgeSystem(X, 1.0).solve(T)
+    np.testing.assert_allclose(X @ W + intercept, T, atol=1e-2)  # more features than rows, hardly any penalty
+
+
+def test_a_penalty_too_small_for_its_features_is_named():
+    X = sparse.random_array((50, 90), density=0.3, format="csr", dtype=np.float32, rng=np.random.default_rng(0)) * 1e4
+    with pytest.raises(ValueError, match=r"alpha is 1e-12; wanted at least about"):
+        RidgeSystem(sparse.csr_array(X), 1e-12).solve(np.ones((50, 1)))
+
+
+@pytest.mark.parametrize(("largest", "alpha"), [(20, 1.0), (1000, 1.0), (1, 0.01), (1, 1.0)])
+def test_both_ways_agree_on_new_rows_where_the_penalty_is_weak(largest, alpha):
+    rng = np.random.default_rng(0)
+    X, X_new = (sparse.random_array((120, 700), density=0.1, format="csr", dtype=np.float32, rng=rng) for _ in "ab")
+    for part in (X, X_new):
+        part.data = np.ceil(part.data * largest) if largest > 1 else part.data
+    T = rng.standard_normal((120, 4)).astype(np.float32)
+    scores = []
+    for direct in (True, False):
+        system = RidgeSystem(X, alpha)
+        system.direct = direct
+        W, intercept = system.solve(T)
+        scores.append(X_new @ W + intercept)
+    assert np.abs(scores[0] - scores[1]).max() < 0.03 * scores[0].std()
+
+
 @pytest.mark.parametrize("direct", [True, False])
 def test_without_an_intercept(direct):
     X, T = problem(30, 6, 3, seed=0)

@@ -3,8 +3,8 @@ r"""Ridge regression on many targets at once: every linear label space ends in o
 .. math:: \min_{W, b} \; \lVert X W + \mathbf 1 b^\top - T \rVert_F^2 + \alpha \lVert W \rVert_F^2
 
 The targets share the matrix, so they share the work: one Cholesky factor where d is small, and elsewhere conjugate
-gradients, preconditioned by the diagonal, that step all targets together, so that each pass over X serves all of them.
-X is centred implicitly and stays sparse.
+gradients (preconditioned by the diagonal where that is safe) that step all targets together, so that each pass over X
+serves all of them. X is centred implicitly and stays sparse.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from xmlwb.solvers.sparse_dense import times_dense, transposed
 
 #: Up to this number of features the d x d Gram matrix is factored: 128 MiB, and about a second of work.
 DIRECT_UP_TO = 4096
+#: Below this share of the features' mean square a penalty is weak.
+WEAK = 0.01
 #: Rows that are made dense at a time while the Gram matrix of a dense-ish X is summed.
 _GRAM_ROWS = 1024
 
@@ -40,8 +42,7 @@ class RidgeSystem:
     n_jobs : int or None
         Threads of the sparse products; the result does not depend on it.
     tol : float, default 3e-3
-        Conjugate gradients end when no target's residual, preconditioned, is larger than this part of its first: about
-        the root of the share of the objective that is still to be won.
+        Conjugate gradients end when no target's residual, preconditioned, is larger than this part of its first.
     max_iter : int, default 200
         Conjugate-gradient steps, at most.
 
@@ -51,6 +52,11 @@ class RidgeSystem:
         Whether the Gram matrix is factored (d <= `DIRECT_UP_TO`).
     n_iter : int
         Conjugate-gradient steps of the last `solve`; 0 with a factor.
+
+    Raises
+    ------
+    ValueError
+        In `solve`: alpha is too small for the features, which depend on each other.
 
     Notes
     -----
@@ -83,7 +89,9 @@ class RidgeSystem:
         self.direct = X.shape[1] <= DIRECT_UP_TO
         self.n_iter = 0
         self.fit_intercept = fit_intercept
-        self.mean = np.asarray(X.mean(axis=0), dtype=np.float64) if fit_intercept else np.zeros(X.shape[1])
+        # Summed in float64: a mean that is off in float32's last digit makes the centred Gram matrix indefinite.
+        sums = np.bincount(X.indices, weights=X.data.astype(np.float64), minlength=X.shape[1])
+        self.mean = sums / X.shape[0] if fit_intercept else np.zeros(X.shape[1])
 
     def solve(self, T: np.ndarray, *, on_step: OnStep | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The weights of all targets.
@@ -103,8 +111,8 @@ class RidgeSystem:
         T = np.asarray(T, dtype=np.float32)
         T_mean = T.mean(axis=0, dtype=np.float64) if self.fit_intercept else np.zeros(T.shape[1])
         # X_c^T 1 = 0 would let T stay as it is; its mean is taken off for the sake of float32's digits.
-        right = self._transposed_times(T - T_mean.astype(np.float32))
-        W = self._solve_direct(right) if self.direct else self._solve_iterative(right, on_step)
+        T = T - T_mean.astype(np.float32)
+        W = self._solve_direct(T) if self.direct else self._solve_iterative(self._transposed_times(T), on_step)
         return W, (T_mean - self.mean @ W).astype(np.float32)
 
     def hat(self, T: np.ndarray) -> np.ndarray:
@@ -121,7 +129,15 @@ class RidgeSystem:
         gram = _gram(self.X)
         gram -= self.X.shape[0] * np.outer(self.mean, self.mean)
         gram[np.diag_indices_from(gram)] += self.alpha
-        return cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+        largest = float(gram.diagonal().max())
+        try:
+            return cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+        except np.linalg.LinAlgError as error:
+            least = 10 * len(gram) * np.finfo(np.float64).eps * largest
+            raise ValueError(
+                f"alpha is {self.alpha}; wanted at least about {least:.1g}, or features that do not depend on each "
+                f"other: rounding leaves the normal equations without a solution"
+            ) from error
 
     def _transposed_times(self, A: np.ndarray) -> np.ndarray:
         """``X_c^T A`` for the centred X_c."""
@@ -129,14 +145,26 @@ class RidgeSystem:
         product -= np.outer(self.mean, A.sum(axis=0, dtype=np.float64)).astype(np.float32)
         return product
 
-    def _solve_direct(self, right: np.ndarray) -> np.ndarray:
-        return cho_solve(self._factor, right.astype(np.float64), check_finite=False).astype(np.float32)
+    def _solve_direct(self, T: np.ndarray) -> np.ndarray:
+        # In float64: what float32 rounds off lies outside the span of X's rows too, where only alpha divides it.
+        right = _in_float64(self.X).T @ T - np.outer(self.mean, T.sum(axis=0, dtype=np.float64))
+        return cho_solve(self._factor, right, check_finite=False).astype(np.float32)
+
+    def _preconditioner(self) -> np.ndarray:
+        """One over the diagonal of the normal matrix, shape (d,); ones where rows are few or the penalty is weak.
+
+        Plain steps from 0 never leave the span of X's rows. Scaled ones do, and then only the penalty leads back.
+        """
+        n, d = self.X.shape
+        squares = np.bincount(self.X.indices, weights=self.X.data.astype(np.float64) ** 2, minlength=d)
+        squares = np.maximum(squares - n * self.mean**2, 0)
+        if n < d or self.alpha < WEAK * squares.mean():
+            return np.ones(d, dtype=np.float32)
+        return (1 / (squares + self.alpha)).astype(np.float32)
 
     def _solve_iterative(self, right: np.ndarray, on_step: OnStep | None) -> np.ndarray:
         """Conjugate gradients, a step length for each target: `m` solves that share their passes over X."""
-        mean, n = self.mean.astype(np.float32), self.X.shape[0]
-        squares = np.bincount(self.X.indices, weights=self.X.data.astype(np.float64) ** 2, minlength=len(mean))
-        inverse = (1 / (np.maximum(squares - n * self.mean**2, 0) + self.alpha)).astype(np.float32)
+        mean, inverse = self.mean.astype(np.float32), self._preconditioner()
 
         def apply(P: np.ndarray) -> np.ndarray:
             centred = times_dense(self.X, P, n_jobs=self.n_jobs)
@@ -170,12 +198,18 @@ def _gram(X: sparse.csr_array) -> np.ndarray:
     """X^T X, shape (d, d), float64."""
     n, d = X.shape
     if X.nnz < n * d / 10:
-        return (X.T @ X).toarray().astype(np.float64)
+        X = _in_float64(X)
+        return (X.T @ X).toarray()
     gram = np.zeros((d, d))
     for begin in range(0, n, _GRAM_ROWS):
         rows = X[begin : begin + _GRAM_ROWS].toarray().astype(np.float64)
         gram += rows.T @ rows
     return gram
+
+
+def _in_float64(X: sparse.csr_array) -> sparse.csr_array:
+    """X with values of its own in float64, and the same indices."""
+    return sparse.csr_array((X.data.astype(np.float64), X.indices, X.indptr), shape=X.shape)
 
 
 def _divided(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
