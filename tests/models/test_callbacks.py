@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from xmlwb.models import STOP, EarlyStopping, Event, Progress, chain
+from xmlwb.models import MLCSSP, PLST, STOP, EarlyStopping, Event, Progress, SVDLabels, chain
+from xmlwb.solvers import ridge
 
 
 def event(step: int, **figures: float) -> Event:
@@ -16,9 +18,30 @@ def test_early_stopping_minimises_too_and_starts_anew_at_step_one() -> None:
     assert stop(event(1, loss=5.0)) is None
 
 
-def test_early_stopping_names_the_figures_there_are() -> None:
-    with pytest.raises(KeyError, match=r"no figure 'valid P@1'; it reports: labels"):
-        EarlyStopping()(event(1, labels=3.0))
+def test_early_stopping_names_the_figures_there_are_once_the_fit_is_over() -> None:
+    stop = EarlyStopping()
+    for _ in range(2):  # a second fit is told too
+        assert [stop(event(step, labels=3.0)) for step in range(1, 9)] == [None] * 8
+        with pytest.raises(KeyError, match=r"no figure 'valid P@1'; it reports: labels, loss"):
+            stop(event(9, loss=3.0))
+
+
+def test_early_stopping_passes_over_events_without_the_figure() -> None:
+    stop = EarlyStopping("P", patience=2)
+    figures = [{"P": 0.5}, {}, {"P": 0.4}, {"loss": 1.0}, {}, {"P": 0.5}]
+    assert [stop(event(step, **found)) for step, found in enumerate(figures, start=1)] == [None] * 5 + [STOP]
+    assert stop(event(1, loss=1.0)) is None
+    assert stop(event(9, P=0.1)) is None  # the only one of this fit, and its best
+
+
+@pytest.mark.parametrize("method", [PLST, SVDLabels, MLCSSP])
+def test_early_stopping_bears_a_solver_that_only_reports_residuals(method: type, monkeypatch) -> None:
+    monkeypatch.setattr(ridge, "DIRECT_UP_TO", 0)
+    X, Y = np.eye(20, 6), np.eye(20, 6)
+    model = method(n_components=3).fit(X, Y, eval_set=(X, Y), callback=EarlyStopping("valid P@1"))
+    assert model.predict_topk(X, k=1).shape == (20, 6)
+    with pytest.raises(KeyError, match=r"no figure 'valid P@1'; it reports: components, residual"):
+        method(n_components=3).fit(X, Y, callback=EarlyStopping("valid P@1"))
 
 
 @pytest.mark.parametrize(

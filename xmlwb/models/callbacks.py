@@ -107,14 +107,14 @@ class Progress:
 
 
 class EarlyStopping:
-    """Ends a fit once a figure has not improved for some steps.
+    """Ends a fit once a figure has not improved for some steps; events without the figure are passed over.
 
     Parameters
     ----------
     figure : str
         Which of the event's figures to watch; it must come from validation data, never from test data.
     patience : int
-        Steps without improvement that are tolerated.
+        Events with the figure, but without improvement, that end the fit.
     min_delta : float
         What counts as an improvement.
     mode : {"max", "min"}
@@ -123,7 +123,7 @@ class EarlyStopping:
     Raises
     ------
     KeyError
-        At the first event, if the fit does not report that figure (it names those that it does).
+        At the fit's last event, if none has had the figure (it names those that there were).
 
     Examples
     --------
@@ -143,13 +143,17 @@ class EarlyStopping:
         self._sign = 1.0 if mode == "max" else -1.0
         self._best = -float("inf")
         self._waited = 0
+        self._reported: set[str] = set()
 
     def __call__(self, event: Event) -> _Stop | None:
-        if self.figure not in event.figures:
-            known = ", ".join(sorted(event.figures)) or "none (was eval_set given?)"
-            raise KeyError(f"the fit reports no figure {self.figure!r}; it reports: {known}")
         if event.step == 1:
-            self._best, self._waited = -float("inf"), 0
+            self._best, self._waited, self._reported = -float("inf"), 0, set()
+        self._reported.update(event.figures)
+        if self.figure not in event.figures:
+            if event.step == event.total and self.figure not in self._reported:
+                known = ", ".join(sorted(self._reported)) or "none (was eval_set given?)"
+                raise KeyError(f"the fit reports no figure {self.figure!r}; it reports: {known}")
+            return None
         value = self._sign * event.figures[self.figure]
         if value > self._best + self.min_delta:
             self._best, self._waited = value, 0
