@@ -10,8 +10,9 @@ from scipy import sparse
 
 from xmlwb.datasets.synthetic import make_synthetic
 from xmlwb.metrics import precision_at_k
-from xmlwb.models import LEML, STOP
+from xmlwb.models import LEML, STOP, ModelFileError
 from xmlwb.models.leml import _balanced
+from xmlwb.solvers import sparse_dense
 from xmlwb.solvers.factored_loss import LOSSES
 
 
@@ -33,8 +34,8 @@ def dense_objective(model: LEML, W: np.ndarray, H: np.ndarray, X: np.ndarray, Y:
 
 @settings(max_examples=30, deadline=None)
 @given(
-    loss=st.sampled_from(sorted(LOSSES)), some=st.booleans(), k=st.integers(1, 6), alpha=st.floats(0.01, 30),
-    cg_steps=st.integers(1, 6), seed=st.integers(0, 999),
+    loss=st.sampled_from(sorted(LOSSES)), some=st.booleans(), k=st.integers(1, 12), cg_steps=st.integers(1, 6),
+    alpha=st.sampled_from([1e-8, 1e-4, 0.01, 1.0, 30.0]), seed=st.integers(0, 999),
 )  # fmt: skip
 def test_the_objective_falls_at_every_half_step(loss, some, k, alpha, cg_steps, seed):
     rng = np.random.default_rng(seed)
@@ -86,6 +87,17 @@ def test_knowing_which_labels_are_missing_helps(planted):
     assert P_told > P_untold
 
 
+def test_given_entries_give_the_same_model_for_any_n_jobs(planted, monkeypatch):
+    monkeypatch.setattr(sparse_dense, "_SERIAL_BELOW", 0)
+    observed = (np.random.default_rng(0).random(planted.Y_train.shape) < 0.5) | (planted.Y_train.toarray() > 0)
+    models = [
+        LEML(n_jobs=n_jobs, n_iter=2).fit(planted.X_train, planted.Y_train, observed=observed) for n_jobs in (1, 2, 3)
+    ]
+    for other in models[1:]:
+        np.testing.assert_array_equal(other.W_, models[0].W_)
+        np.testing.assert_array_equal(other.H_, models[0].H_)
+
+
 def test_observed_is_checked(planted):
     X, Y = planted.X_train, planted.Y_train
     with pytest.raises(ValueError, match=r"observed has shape \(2, 2\); wanted \(450, 40\)"):
@@ -102,16 +114,17 @@ def test_observed_is_checked(planted):
 
 def test_balance_keeps_the_product_and_makes_the_penalty_its_trace_norm():
     rng = np.random.default_rng(0)
-    W, A, H = (rng.standard_normal((rows, 4)).astype(np.float32) for rows in (20, 30, 10))
+    W, H = (rng.standard_normal((rows, 4)).astype(np.float32) for rows in (20, 10))
     W[:, 3] = W[:, 2]  # rank 3
+    X = rng.standard_normal((30, 20)).astype(np.float32)
+    A = X @ W
     W_new, A_new, H_new = _balanced(W, A, H)
     np.testing.assert_allclose(W_new @ H_new.T, W @ H.T, atol=1e-4)
     trace_norm = np.linalg.svd(W @ H.T, compute_uv=False).sum()
     assert (np.sum(W_new**2) + np.sum(H_new**2)) / 2 == pytest.approx(trace_norm, rel=1e-4)
     gram_H = H_new.T @ H_new
     np.testing.assert_allclose(gram_H, np.diag(np.diag(gram_H)), atol=1e-3)
-    X_like = np.linalg.lstsq(W.T, A.T, rcond=None)[0].T
-    assert np.abs(A_new).max() <= np.abs(X_like).max() * np.abs(W_new).sum()
+    np.testing.assert_allclose(A_new, X @ W_new, atol=1e-3)
 
 
 def test_no_more_components_than_labels_or_features():
@@ -136,3 +149,11 @@ def test_stopped_after_a_half_step_it_can_be_used(half_steps, planted):
 def test_bad_arguments(argument, value, planted):
     with pytest.raises(ValueError, match=argument):
         LEML(**{argument: value}).fit(planted.X_train, planted.Y_train)
+
+
+def test_a_file_with_an_argument_out_of_range_is_not_loaded(planted, tmp_path):
+    model = LEML(n_iter=1).fit(planted.X_train, planted.Y_train)
+    model.alpha = -1.0
+    model.save(tmp_path / "model")
+    with pytest.raises(ModelFileError, match="alpha"):
+        LEML.load(tmp_path / "model")

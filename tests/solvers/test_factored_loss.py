@@ -49,7 +49,7 @@ def test_value_gradient_and_curvature(case, seed):
     assert loss.given(H).value(A) == pytest.approx(value(A), rel=1e-5)
     step = 1e-4
     along = (value(A + step * S.astype(np.float64)) - value(A - step * S.astype(np.float64))) / (2 * step)
-    assert np.sum(loss.given(H).gradient(A) * S, dtype=float) == pytest.approx(along, rel=1e-3, abs=1e-2)
+    assert np.sum(loss.given(H).value_and_gradient(A)[1] * S, dtype=float) == pytest.approx(along, rel=1e-3, abs=1e-2)
     bend = np.sum(loss.given(H).curvature(A)(S) * S, dtype=float)
     if case[1] != "squared_hinge":  # its second derivative jumps
         twice = (
@@ -67,7 +67,8 @@ def test_squared_loss_without_the_scores_is_that_with_all_of_them():
     losses: list[FactoredLoss] = [SquaredLoss(Y), DenseLoss(Y, "squared")]
     implicit, explicit = (loss.given(H) for loss in losses)
     assert implicit.value(A) == pytest.approx(explicit.value(A), rel=1e-5)
-    np.testing.assert_allclose(implicit.gradient(A), explicit.gradient(A), rtol=1e-3, atol=1e-3)
+    gradients = [loss.value_and_gradient(A)[1] for loss in (implicit, explicit)]
+    np.testing.assert_allclose(*gradients, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(implicit.curvature(A)(S), explicit.curvature(A)(S), rtol=1e-3, atol=1e-3)
 
 
@@ -77,16 +78,16 @@ def test_the_minimiser_has_no_slope():
     H = rng.standard_normal((30, 4)).astype(np.float32)
     of_A = SquaredLoss(Y).given(H)
     A = of_A.minimiser(alpha=0.7)
-    np.testing.assert_allclose(of_A.gradient(A) + 0.7 * A, 0, atol=1e-3)
+    np.testing.assert_allclose(of_A.value_and_gradient(A)[1] + 0.7 * A, 0, atol=1e-3)
 
 
 @pytest.mark.parametrize("loss", ["logistic", "squared_hinge"])
 def test_batches_of_rows_are_the_whole(monkeypatch, loss):
     whole, _, _, A, H, S = build("full", loss, seed=1)
-    expected = whole.given(H).value(A), whole.given(H).gradient(A), whole.given(H).curvature(A)(S)
+    expected = whole.given(H).value(A), whole.given(H).value_and_gradient(A)[1], whole.given(H).curvature(A)(S)
     monkeypatch.setattr(factored_loss, "_BATCH_SCORES", 4 * len(H))  # four rows at a time, three in the last batch
     assert whole.given(H).value(A) == pytest.approx(expected[0], rel=1e-6)
-    np.testing.assert_allclose(whole.given(H).gradient(A), expected[1], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(whole.given(H).value_and_gradient(A)[1], expected[1], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(whole.given(H).curvature(A)(S), expected[2], rtol=1e-5, atol=1e-5)
 
 
@@ -95,4 +96,4 @@ def test_logistic_loss_of_huge_scores_is_finite():
     A, H = np.array([[1.0]], dtype=np.float32), np.array([[-1e4], [1e4]], dtype=np.float32)
     loss = DenseLoss(Y, "logistic")
     assert loss.given(H).value(A) == pytest.approx(2e4)
-    assert np.isfinite(loss.given(H).gradient(A)).all()
+    assert np.isfinite(loss.given(H).value_and_gradient(A)[1]).all()

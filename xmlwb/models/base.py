@@ -159,6 +159,7 @@ class XMCModel(ClassifierMixin, BaseEstimator):
     def _restore(cls, params: dict[str, Any], state: dict[str, Any]) -> Self:
         """The model of a file's content; ValueError or TypeError if the parts do not fit together."""
         model = cls(**params)
+        model._check_params()
         for name, value in state.items():
             setattr(model, name, value)
         model._check_state()

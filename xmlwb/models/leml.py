@@ -163,14 +163,18 @@ class LEML(XMCModel):
             del self._observed
 
     def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
-        """X transposed, and the (n, k), (d, k) and (L, k) arrays of a half step; Y and `observed` are left out."""
+        """X transposed, the (n, k), (d, k) and (L, k) arrays of a half step, and a batch of scores if there are any.
+
+        Y and `observed` are left out.
+        """
         k = min(self.n_components, d + 1, L)
-        return 8 * nnz + 4 * k * (6 * n + 8 * d + 6 * L) + (1 << 25)
+        scores = 0 if self.loss == "squared" else 16 * min(n * L, 1 << 21)
+        return 8 * nnz + 4 * k * (6 * n + 8 * d + 6 * L) + scores
 
     def _check_params(self) -> None:
         check_number("n_components", self.n_components, low=1, integer=True)
         check_choice("loss", self.loss, tuple(LOSSES))
-        check_number("alpha", self.alpha, low=0, strict=True)
+        check_number("alpha", self.alpha, low=float(np.finfo(np.float32).tiny))
         check_number("n_iter", self.n_iter, low=1, integer=True)
         check_number("cg_steps", self.cg_steps, low=1, integer=True)
         check_seed(self.random_state)
@@ -187,14 +191,14 @@ class LEML(XMCModel):
         report.total = 2 * self.n_iter
         for step in range(2 * self.n_iter):
             if step % 2 == 0:
-                W, A, lost = move(of_codes, features, W, H)
+                W, A, lost = move(of_codes, features, W, A, H)
                 W, A, H = _balanced(W, A, H)
             elif isinstance(of_embeddings, SquaredLoss):
                 of_H = of_embeddings.given(A)
                 H = of_H.minimiser(self.alpha)
                 lost = of_H.value(H)
             else:
-                H, _, lost = move(of_embeddings, Identity(len(H)), H, A)
+                H, _, lost = move(of_embeddings, Identity(len(H)), H, H, A)
             objectives.append(lost + penalty(W, self.alpha) + penalty(H, self.alpha))
             self._keep(W, H, objectives)
             if report({"objective": objectives[-1], **self._valid_figures(eval_set)}):
@@ -253,8 +257,9 @@ def _square_root(gram_matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _known_entries(observed: Any, Y: sparse.csr_array) -> sparse.csr_array:
     """Omega with the values of Y: a stored 0 is an observed absence."""
-    if getattr(observed, "shape", None) != Y.shape:
-        raise ValueError(f"observed has shape {getattr(observed, 'shape', None)}; wanted {Y.shape} as Y")
+    shape = observed.shape if sparse.issparse(observed) else np.shape(observed)
+    if shape != Y.shape:
+        raise ValueError(f"observed has shape {shape}; wanted {Y.shape} as Y")
     known = sparse.csr_array(observed, copy=True)
     known.sum_duplicates()
     known.eliminate_zeros()

@@ -52,8 +52,8 @@ class LossOfCodes(ABC):
         """The sum of the loss over the observed entries."""
 
     @abstractmethod
-    def gradient(self, A: np.ndarray) -> np.ndarray:
-        """Its derivative at A, shape (n, k), float32."""
+    def value_and_gradient(self, A: np.ndarray) -> tuple[float, np.ndarray]:
+        """The same and its derivative at A, shape (n, k), float32."""
 
     @abstractmethod
     def curvature(self, A: np.ndarray) -> LinearOperator:
@@ -82,10 +82,10 @@ class SquaredLossOfCodes(LossOfCodes):
     def value(self, A: np.ndarray) -> float:
         return float(np.sum(gram(A) * self._gram) - 2 * inner(self._YH, A) + self._n_positives)
 
-    def gradient(self, A: np.ndarray) -> np.ndarray:
+    def value_and_gradient(self, A: np.ndarray) -> tuple[float, np.ndarray]:
         slope = A @ (2 * self._gram).astype(np.float32)
         slope -= 2 * self._YH
-        return slope
+        return self.value(A), slope
 
     def curvature(self, A: np.ndarray) -> LinearOperator:
         twice = (2 * self._gram).astype(np.float32)
@@ -93,8 +93,9 @@ class SquaredLossOfCodes(LossOfCodes):
 
     def minimiser(self, alpha: float) -> np.ndarray:
         """The A that minimises the loss plus ``alpha / 2 ||A||^2``: one k x k system for all rows."""
-        normal = self._gram + alpha / 2 * np.eye(len(self._gram))
-        return self._YH @ np.linalg.inv(normal).astype(np.float32)
+        values, vectors = np.linalg.eigh(self._gram)  # not an inverse: where H has dependent columns, alpha is all
+        along = (self._YH @ vectors) / (np.maximum(values, 0) + alpha / 2)
+        return (along @ vectors.T).astype(np.float32)
 
 
 class DenseLoss(FactoredLoss):
@@ -118,13 +119,13 @@ class DenseLossOfCodes(LossOfCodes):
     def value(self, A: np.ndarray) -> float:
         return sum(self._to_slope(rows, A[rows] @ self._H.T) for rows in self._batches())
 
-    def gradient(self, A: np.ndarray) -> np.ndarray:
-        out = np.empty_like(A)
+    def value_and_gradient(self, A: np.ndarray) -> tuple[float, np.ndarray]:
+        total, out = 0.0, np.empty_like(A)
         for rows in self._batches():
             Z = A[rows] @ self._H.T
-            self._to_slope(rows, Z)
+            total += self._to_slope(rows, Z)
             np.matmul(Z, self._H, out=out[rows])
-        return out
+        return total, out
 
     def curvature(self, A: np.ndarray) -> LinearOperator:
         def times(S: np.ndarray) -> np.ndarray:
@@ -176,10 +177,10 @@ class ObservedLossOfCodes(LossOfCodes):
     def value(self, A: np.ndarray) -> float:
         return _slope(self._scores(A), self._known.data, self._kind)
 
-    def gradient(self, A: np.ndarray) -> np.ndarray:
+    def value_and_gradient(self, A: np.ndarray) -> tuple[float, np.ndarray]:
         entries = self._scores(A)
-        _slope(entries, self._known.data, self._kind)
-        return self._times_H(entries)
+        total = _slope(entries, self._known.data, self._kind)
+        return total, self._times_H(entries)
 
     def curvature(self, A: np.ndarray) -> LinearOperator:
         second = self._scores(A)

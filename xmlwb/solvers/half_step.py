@@ -79,7 +79,14 @@ class Moved(NamedTuple):
 
 
 def half_step(
-    loss: FactoredLoss, linear_map: LinearMap, F: np.ndarray, H: np.ndarray, *, alpha: float, cg_steps: int
+    loss: FactoredLoss,
+    linear_map: LinearMap,
+    F: np.ndarray,
+    A: np.ndarray,
+    H: np.ndarray,
+    *,
+    alpha: float,
+    cg_steps: int,
 ) -> Moved:
     """One truncated Newton step with backtracking: the objective never rises.
 
@@ -91,6 +98,8 @@ def half_step(
         M.
     F : ndarray, shape (d, k), float32
         Where the moving factor stands.
+    A : ndarray, shape (n, k), float32
+        M F.
     H : ndarray, shape (L, k), float32
         The factor that holds still. The nearer H^T H is to diagonal, the sharper the preconditioner.
     alpha : float
@@ -101,14 +110,15 @@ def half_step(
     Notes
     -----
     The preconditioner is the diagonal of the Hessian, with the loss's largest curvature in every place. Costs
-    `cg_steps` + 1 products with M and with M^T, and as many with the curvature.
+    `cg_steps` products with M, one more with M^T, and as many as the former with the curvature.
     """
-    A, of_codes = linear_map.times(F), loss.given(H)
-    gradient = linear_map.transposed_times(of_codes.gradient(A))
+    of_codes = loss.given(H)
+    loss_before, slope_of_codes = of_codes.value_and_gradient(A)
+    gradient = linear_map.transposed_times(slope_of_codes)
     gradient += np.float32(alpha) * F
     spread = loss.curvature_bound * np.einsum("ij,ij->j", H, H)
-    D, MD = _newton_direction(linear_map, of_codes.curvature(A), gradient, spread, np.float32(alpha), cg_steps)
-    loss_before = of_codes.value(A)
+    curvature = of_codes.curvature(A)
+    D, MD = _newton_direction(linear_map, curvature, gradient, np.zeros_like(A), spread, np.float32(alpha), cg_steps)
     before, slope = loss_before + penalty(F, alpha), inner(gradient, D)
     for halving in range(_HALVINGS):
         t = np.float32(0.5**halving)
@@ -128,17 +138,17 @@ def _newton_direction(
     linear_map: LinearMap,
     curvature: LinearOperator,
     gradient: np.ndarray,
+    MD: np.ndarray,
     spread: np.ndarray,
     alpha: np.float32,
     cg_steps: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Preconditioned conjugate gradients on ``Hessian D = -gradient``; D and M D.
+    """Preconditioned conjugate gradients on ``Hessian D = -gradient``; D and M D, the latter in place of zeros.
 
     The preconditioner is ``linear_map.squares[j] * spread[c] + alpha``, never stored.
     """
     squares = linear_map.squares
     D, residual, P = np.zeros_like(gradient), -gradient, np.zeros_like(gradient)
-    MD = np.zeros_like(linear_map.times(D))
     product = first = _advance(D, residual, P, P, np.float32(0), squares, spread, alpha)
     ratio = np.float32(0)
     for _ in range(cg_steps):
