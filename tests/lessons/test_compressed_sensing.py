@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 
@@ -20,8 +21,10 @@ from xmlwb.lessons.label_sparsity import (
     held_out,
     label_signal,
     precision_by_m,
+    recall_below_noise,
     recall_by_frequency,
     recovered_by_m,
+    sparsity_correlations,
     sparsity_table,
     sparsity_test,
 )
@@ -40,7 +43,9 @@ from xmlwb.lessons.recovery_study import (
     crossings,
     documents_to_break,
     fit_bound,
+    form_table,
     order,
+    order_of_all,
     random_label_vectors,
     recover_labels,
     whole,
@@ -112,6 +117,17 @@ def test_fit_bound_needs_two_points_and_says_how_far_off_it_is() -> None:
     assert fit([3])[0] == pytest.approx(fit.constant * 3 * np.log(100 / 3))
 
 
+def test_the_form_that_made_the_points_fits_them_and_the_other_does_not() -> None:
+    s = [1, 2, 4, 8, 16]
+    table = form_table({"omp": 1.1 * order_of_all(s, 571), "iht": 1.5 * order(s, 571)}, s, 571)
+    assert table.index.tolist() == ["OMP", "IHT"]
+    assert table.loc["OMP", ["m / (s ln L)", "off s ln L by"]].tolist() == pytest.approx([1.1, 0])
+    assert table.loc["OMP", "off s ln(L/s) by"] > 1
+    assert table.loc["IHT", ["m / (s ln(L/s))", "off s ln(L/s) by"]].tolist() == pytest.approx([1.5, 0])
+    assert table.loc["IHT", "off s ln L by"] > 1
+    assert form_table({"omp": np.full(5, np.nan)}, s, 571).empty
+
+
 def test_hard_documents_without_delicious_are_long_ones_of_debtags(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery_study, "sets_at_hand", lambda names: [])
     what, Y = documents_to_break(20)
@@ -146,7 +162,9 @@ def test_coherence_of_orthogonal_and_of_equal_columns() -> None:
 def test_no_matrix_beats_the_welch_bound() -> None:
     table = coherence_table(60, [10, 30], ["gaussian", "bernoulli", "hadamard"])
     for kind in ("gaussian", "bernoulli", "hadamard"):
-        assert (table[kind] >= table["smallest possible"] - 1e-6).all()
+        assert (table[kind] >= table["none below"] - 1e-6).all()
+    assert (table["at most s"] >= table["guarantees s"]).all()
+    assert table["at most s"].tolist() == [guaranteed_sparsity(welch_bound(m, 60)) for m in (10, 30)]
     assert welch_bound(60, 60) == 0
     assert table["guarantees s"].tolist() == [
         guaranteed_sparsity(row.min()) for _, row in table[["gaussian", "bernoulli", "hadamard"]].iterrows()
@@ -209,6 +227,43 @@ def test_sparsity_test_tells_the_two_sparsities_apart() -> None:
     )
 
 
+def test_the_floor_is_what_lies_outside_the_largest_entries() -> None:
+    E = np.array([[3.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]], dtype=np.float32)
+    Y = csr_array(np.array([[1, 1, 0, 0], [1, 0, 0, 0]], dtype=np.float32))
+    documents = sparsity_test(Y, E, measurement_matrix("hadamard", 4, 4), sparsity=1)
+    assert documents["floor of E"].tolist() == pytest.approx([2 / 11, 0])
+    assert documents["floor of y"].tolist() == pytest.approx([1 / 2, 0])
+    assert documents["error of E"].tolist() == pytest.approx([2 / 11, 0], abs=1e-5)
+    assert sparsity_test(Y, E, measurement_matrix("hadamard", 4, 4), sparsity=4)["floor of E"].max() == 0
+
+
+def test_partial_correlation_takes_out_what_goes_through_the_other_sparsity() -> None:
+    """The error depends on E's spread alone, and E's spread on the number of labels."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(1, 20, 4000)
+    E = y + rng.normal(0, 5, 4000)
+    documents = pd.DataFrame({"sparsity of y": y, "sparsity of E": E, "error of E": E + rng.normal(0, 5, 4000)})
+    table = sparsity_correlations(documents)
+    assert table.index.tolist() == ["all (4000)", f"two labels or more ({(y > 1).sum()})"]
+    row = table.iloc[0]
+    assert row["with the labels of y"] > 0.4
+    assert abs(row["labels of y, at equal spread of E"]) < 0.1
+    assert row["spread of E, at equal labels of y"] > 0.4
+
+
+def test_labels_below_the_noise_are_counted_and_their_recall_is_theirs_alone() -> None:
+    E = np.zeros((4, 12), dtype=np.float32)
+    E[:2, 0], E[2:, 1] = 1.0, 0.01
+    Y = csr_array(np.repeat([[1, 0], [0, 1]], 2, axis=0) @ np.eye(2, 12, dtype=np.float32))
+    table = recall_below_noise(label_signal(Y, Y, E), 1.0, Y, E, [100])
+    assert table.loc[100].tolist() == [0.5, 1, 1]
+    deaf = E.copy()
+    deaf[2:] = 0
+    deaf[2:, 5] = 1
+    below = recall_below_noise(label_signal(Y, Y, deaf), 1.0, Y, deaf, [100], k=1)
+    assert below.loc[100].tolist() == [0.5, 0, 0]
+
+
 def test_precision_grows_to_that_of_scores_that_are_not_squeezed(small_dataset: Dataset) -> None:
     rng = np.random.default_rng(0)
     E = small_dataset.Y_test.toarray() + 0.1 * rng.random((80, 12)).astype(np.float32)
@@ -262,7 +317,7 @@ def test_race_and_pursuit_of_a_document(wide_dataset: Dataset) -> None:
     assert race(0, m=40).data[0].x[0] == "<b>OMP</b><br>3 of 3"
     noisy = race(0, m=4, noise=1.0)
     assert "100% noise" in noisy.layout.title.text
-    pursuit = Pursuit(wide_dataset, 0, most=40)
+    pursuit = Pursuit(wide_dataset, 0, measurement_matrix("gaussian", 40, 12))
     assert pursuit.n_steps == 3
     assert pursuit(0, m=40).layout.title.text.startswith("0 chosen, 0 of them right; 100%")
     assert pursuit(3, m=40).layout.title.text.startswith("3 chosen, 3 of them right; 0%")

@@ -71,6 +71,14 @@ def test_pursuit_shows_the_strongest_labels_that_are_not_chosen() -> None:
     assert list(figure.layout.yaxis.categoryarray) == ["3. d", "2. c", "1. b"]
 
 
+def test_pursuit_lists_what_was_chosen_in_order_and_marks_it() -> None:
+    names = ["a", "b", "c", "d"]
+    (note,) = pursuit_figure(names, np.zeros(4), [2, 0], [0, 1], title="t", shown=2).layout.annotations
+    assert note.text == "<b>chosen so far</b><br>✗ c<br>✓ a"
+    (note,) = pursuit_figure(names, np.zeros(4), [], [0, 1], title="t", shown=2).layout.annotations
+    assert note.text.endswith("none")
+
+
 def test_race_marks_right_labels_and_counts_them() -> None:
     figure = race_figure({"OMP": ["x", "w"], "IHT": ["w"]}, ["x", "y"], title="0ad")
     grid = figure.data[0]
@@ -91,8 +99,9 @@ def test_isometry_figure_says_from_where_on_the_promise_holds() -> None:
     table = pd.DataFrame(
         {"low": [0.2, 0.7], "high": [2.0, 1.3], "real low": [0.8, 0.9], "real high": [1.2, 1.1]}, index=[50, 100]
     )
-    figure = isometry_figure(table, limit=0.4, size=4, works_from=60)
+    figure = isometry_figure(table, limit=0.4, size=4, marked=(60, "2 s ln(L/s)"))
     assert "from m = 100 on" in figure.layout.title.text
+    assert [note.text for note in figure.layout.annotations if note.x == 60] == ["2 s ln(L/s)"]
     assert "at no m shown" in isometry_figure(table, limit=0.1, size=4).layout.title.text
     assert figure.data[0].fillpattern.shape != figure.data[1].fillpattern.shape
 
@@ -119,7 +128,7 @@ def test_precision_figure_has_a_line_for_each_decoder_and_the_level_without_sque
     figure = precision_by_m_figure(table, {"P@1": 0.5}, 571)
     assert [list(trace.y) for trace in figure.data] == [[0.1, 0.4], [0.2]]
     assert figure.layout.shapes[0].y0 == 0.5
-    assert any("571 labels: 0.500" in note.text for note in figure.layout.annotations)
+    assert any("571 labels, 0.500" in note.text for note in figure.layout.annotations)
 
 
 def test_tail_recall_figure_is_in_per_cent() -> None:
@@ -143,3 +152,20 @@ def test_before_and_after_has_a_marker_for_each_set() -> None:
     figure = sparsity_before_after_figure(table, ["y", "E"])
     assert [list(trace.x) for trace in figure.data] == [[2, 3], [8, 27]]
     assert list(figure.data[1].error_x.array) == [11, 90]
+
+
+def test_markers_of_one_set_are_moved_apart_along_the_rows_not_along_the_counts() -> None:
+    columns = pd.MultiIndex.from_product([["y", "E"], ["median", "95th"]])
+    table = pd.DataFrame([[2, 9, 8, 19]], index=["debtags"], columns=columns)
+    figure = sparsity_before_after_figure(table, ["y", "E"])
+    assert figure.layout.scattermode == "group"
+    assert [trace.orientation for trace in figure.data] == ["h", "h"]
+
+
+def test_sparsity_error_figure_draws_the_floor_where_it_is_known() -> None:
+    documents = pd.DataFrame(
+        {"sparsity of y": [1, 2], "sparsity of E": [2, 8], "error of y": [0.0, 0.2], "error of E": [0.1, 0.8]}
+    )
+    assert len(sparsity_error_figure(documents).data) == 4
+    with_floor = sparsity_error_figure(documents.assign(**{"floor of E": [0.05, 0.3]}))
+    assert [list(trace.y) for trace in with_floor.data if trace.line.dash == "dot"] == [[0.05, 0.3], [0.05, 0.3]]

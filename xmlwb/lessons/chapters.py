@@ -78,9 +78,10 @@ CHAPTERS: list[ChapterInfo] = [
         number=3,
         slug="compressed-sensing",
         title="Compressed sensing: few 1s in a long vector",
-        minutes=75,
+        minutes=90,
         question="A label vector has few 1s: can we predict a short code instead, and decode?",
         key="compressed_sensing",
+        more_minutes=30,
     ),
     ChapterInfo(
         number=4,

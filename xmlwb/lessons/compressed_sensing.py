@@ -88,11 +88,11 @@ QUESTIONS: list[Question] = [
         ),
     ),
     Numeric(
-        "Take OMP's rule as measured here, about m = 2 s ln(L/s). How many numbers would a document of debdeps with "
-        "s = 5 labels need?",
+        "Take OMP's rule as measured here with 571 labels, about m = 2 s ln(L/s), as a rough estimate for more labels. "
+        "How many numbers would it give a document of debdeps with s = 5 labels?",
         _bound,
-        "{answer} numbers: in theory, {times} times fewer regressions than there are labels. The sections that follow "
-        "look for the catch.",
+        "{answer} numbers, {times} times fewer than there are labels. A rough estimate: the constant was measured at "
+        "another L. The sections that follow look for the catch.",
         slips=(
             Slip(lambda: _bound(constant=1.0), "That is s ln(L/s), without the constant 2."),
             Slip(lambda: _bound(np.log2), "That is with the logarithm to base 2; ln is the natural one."),
@@ -138,7 +138,8 @@ QUESTIONS: list[Question] = [
     ),
     MultipleChoice(
         "Labels squeezed and decoded with nothing learned in between come back from the tail as often as from the "
-        "head. Predicted codes lose the tail first. Why?",
+        "head. With predicted codes, a short one loses a larger share of what the regression finds in the torso and "
+        "the tail than at the head. Why?",
         (
             Choice(
                 "The decoder stops after s labels, and takes the frequent ones first.",
@@ -146,8 +147,8 @@ QUESTIONS: list[Question] = [
             ),
             Choice(
                 "A rare label's predicted score is small, and every label's score gets noise of the same size.",
-                "The noise comes from all labels together, about the length of the scores over the square root of m. "
-                "Few training positives mean a small score, and a small score drowns first.",
+                "The noise of a correlation comes from all labels together, about the length of the scores over the "
+                "square root of m. Few training positives mean a small score, and a small score drowns first.",
                 right=True,
             ),
             Choice(

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from xmlwb.datasets import Dataset
 from xmlwb.lessons.recovery_study import DECODER_TITLES
 from xmlwb.plots.recovery import pursuit_figure, race_figure
-from xmlwb.solvers.measurement import measurement_matrix
+from xmlwb.solvers.measurement import Measurement, measurement_matrix
 from xmlwb.solvers.sparse_recovery import DECODERS, recovery_trace
 
 
@@ -71,13 +71,14 @@ class Pursuit:
     ds : Dataset
     document : int
         Row of the test set.
-    random_state, most : as of `DecoderRace`.
+    matrix : Measurement
+        The matrix of the largest m; that of a smaller one is its beginning.
     """
 
-    def __init__(self, ds: Dataset, document: int, *, most: int = 250, random_state: int = 0) -> None:
+    def __init__(self, ds: Dataset, document: int, matrix: Measurement) -> None:
         self.ds = ds
         self._y = csr_array(ds.Y_test[[document]])
-        self._whole = measurement_matrix("gaussian", most, ds.n_labels, random_state)
+        self._whole = matrix
 
     @property
     def n_steps(self) -> int:

@@ -121,7 +121,9 @@ def sparsity_test(
     -------
     DataFrame, one row a document with labels
         "sparsity of y", "sparsity of E": `effective_sparsity`; "error of y", "error of E": the squared distance of
-        the decoded vector from the squeezed one, as a share of the latter's squared length.
+        the decoded vector from the squeezed one, as a share of the latter's squared length; "floor of y", "floor of
+        E": the same share of what lies outside the vector's ``sparsity`` largest entries, below which no such decoder
+        gets.
     """
     dense = Y.toarray()
     kept = (dense.sum(axis=1) > 0) & (np.abs(E).sum(axis=1) > 0)
@@ -129,8 +131,42 @@ def sparsity_test(
     for name, V in (("y", dense[kept]), ("E", E[kept])):
         back = decode_codes(A.measure(V), A, decoder, sparsity).toarray()
         found[f"sparsity of {name}"] = effective_sparsity(V)
-        found[f"error of {name}"] = ((back - V) ** 2).sum(axis=1) / (V**2).sum(axis=1)
+        squared = V.astype(np.float64) ** 2
+        found[f"error of {name}"] = ((back - V) ** 2).sum(axis=1) / squared.sum(axis=1)
+        largest = -np.partition(-squared, sparsity - 1, axis=1)[:, :sparsity] if sparsity < V.shape[1] else squared
+        found[f"floor of {name}"] = np.maximum(0, 1 - largest.sum(axis=1) / squared.sum(axis=1))
     return pd.DataFrame(found)
+
+
+def sparsity_correlations(documents: pd.DataFrame) -> pd.DataFrame:
+    """How the decoding error of the estimate goes along with either sparsity, and with one where the other is equal.
+
+    Parameters
+    ----------
+    documents : DataFrame
+        As `sparsity_test` returns it.
+
+    Returns
+    -------
+    DataFrame
+        Rank (Spearman) correlations with "error of E", of all documents and of those with two labels or more. "at
+        equal ...": the partial correlation, of what a straight line in the other sparsity's ranks leaves of both.
+    """
+    rows = {}
+    for name, part in (("all", documents), ("two labels or more", documents[documents["sparsity of y"] >= 2])):
+        ranks = part[["error of E", "sparsity of y", "sparsity of E"]].rank()
+        C = ranks.corr().to_numpy()
+        rows[f"{name} ({len(part)})"] = {
+            "with the labels of y": C[0, 1],
+            "with the spread of E": C[0, 2],
+            "labels of y, at equal spread of E": _partial(C[0, 1], C[0, 2], C[1, 2]),
+            "spread of E, at equal labels of y": _partial(C[0, 2], C[0, 1], C[1, 2]),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _partial(wanted: float, other: float, between: float) -> float:
+    return (wanted - other * between) / float(np.sqrt((1 - other**2) * (1 - between**2)))
 
 
 def precision_by_m(
@@ -199,6 +235,44 @@ def label_signal(Y_train: csr_array, Y: csr_array, E: np.ndarray) -> pd.DataFram
         {"positives": positives[occurring], "signal": total[occurring] / times[occurring]},
         index=pd.Index(occurring, name="label"),
     )
+
+
+def recall_below_noise(
+    signal: pd.DataFrame, length: float, Y: csr_array, E: np.ndarray, measurements: Sequence[int], k: int = 5
+) -> pd.DataFrame:
+    """What becomes of the labels whose signal is weaker than the noise of correlation, ``length`` / sqrt(m).
+
+    Parameters
+    ----------
+    signal : DataFrame
+        As `label_signal` returns it; labels without training positives are left out.
+    length : float
+        Typical length of a row of E.
+    Y : csr_array, shape (n, L)
+    E : ndarray, shape (n, L)
+        Scores, squeezed by a Gaussian matrix for each m.
+    measurements : sequence of int
+    k : int
+
+    Returns
+    -------
+    DataFrame
+        Index m; "weaker": share of the labels; then their recall within k, of the scores themselves ("not squeezed")
+        and decoded from the codes ("OMP").
+    """
+    rows = {}
+    for m in measurements:
+        A = measurement_matrix("gaussian", m, E.shape[1], 0)
+        seen = signal[signal["positives"] > 0]
+        weak = np.zeros(E.shape[1], dtype=bool)
+        weak[seen.index[seen["signal"] < length / np.sqrt(m)]] = True
+        row = {"weaker": float(weak[seen.index].mean())}
+        answers = {"not squeezed": best_labels(E), "OMP": decode_codes(A.measure(E), A)}
+        for name, S in answers.items():
+            labels, right = top_k_hits(Y, S, k)
+            row[name] = float(weak[labels[right]].sum() / max(1, weak[Y.indices].sum()))
+        rows[m] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("m")
 
 
 def recovered_by_m(

@@ -42,20 +42,25 @@ def guaranteed_sparsity(mu: float) -> int:
 
 
 def welch_bound(m: int, L: int) -> float:
-    """No m x L matrix has a smaller coherence (Welch 1974); 0 where the columns can be orthogonal."""
+    """No m x L matrix has a smaller coherence (Welch 1974), and often none attains it; 0 where m reaches L."""
     return float(np.sqrt(max(0, L - m) / (m * (L - 1)))) if L > 1 else 0.0
 
 
 def coherence_table(
     L: int, measurements: Sequence[int], kinds: Sequence[str], *, random_state: int = 0
 ) -> pd.DataFrame:
-    """Coherence of one matrix of each kind and m, the smallest possible, and the sparsity that the best guarantees."""
+    """Coherence of one matrix of each kind and m, and a bound that no matrix goes below; what is guaranteed by each.
+
+    "guarantees s" is that of the best of the kinds; "at most s" that of a matrix which attains `welch_bound`, if there
+    is one.
+    """
     rows = []
     for m in measurements:
-        row: dict[str, float] = {"m": m, "smallest possible": welch_bound(m, L)}
+        row: dict[str, float] = {"m": m, "none below": welch_bound(m, L)}
         for kind in kinds:
             row[kind] = coherence(cosines(measurement_matrix(kind, m, L, random_state)))
         row["guarantees s"] = guaranteed_sparsity(min(row[kind] for kind in kinds))
+        row["at most s"] = guaranteed_sparsity(row["none below"]) if row["none below"] > 0 else L
         rows.append(row)
     return pd.DataFrame(rows).set_index("m")
 

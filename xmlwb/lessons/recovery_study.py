@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_array
 
 from xmlwb.datasets import load
@@ -143,21 +144,49 @@ def order(s: np.ndarray | Sequence[float], L: int) -> np.ndarray:
     return s * np.log(L / s)
 
 
+def order_of_all(s: np.ndarray | Sequence[float], L: int) -> np.ndarray:
+    """s ln(L): the same without the s in the logarithm, which bends upward where `order` is a straight line."""
+    return np.asarray(s, dtype=float) * np.log(L)
+
+
+#: What the number of measurements may grow like, by how a reader sees it.
+FORMS: dict[str, Callable[[np.ndarray | Sequence[float], int], np.ndarray]] = {
+    "s ln(L/s)": order,
+    "s ln L": order_of_all,
+}
+
+
 @dataclass(frozen=True)
 class BoundFit:
-    """m = constant * s ln(L / s), fitted through the origin, and how far the measured m stray from it."""
+    """m = constant * form(s, L), fitted through the origin, and how far the measured m stray from it.
+
+    Attributes
+    ----------
+    constant : float
+    error : float
+        Root of the mean squared distance of the measured m from the line.
+    largest_error : float
+        The largest distance, as a share of the measured m.
+    n : int
+        Measured values.
+    form : str
+        A key of `FORMS`.
+    L : int
+    """
 
     constant: float
+    error: float
     largest_error: float
     n: int
+    form: str
     L: int = field(repr=False)
 
     def __call__(self, s: np.ndarray | Sequence[float]) -> np.ndarray:
-        return self.constant * order(s, self.L)
+        return self.constant * FORMS[self.form](s, self.L)
 
 
-def fit_bound(s: Sequence[int], m: np.ndarray, L: int) -> BoundFit | None:
-    """Least squares of the measured m on s ln(L/s); None with fewer than two known values.
+def fit_bound(s: Sequence[int], m: np.ndarray, L: int, form: str = "s ln(L/s)") -> BoundFit | None:
+    """Least squares of the measured m on one of the `FORMS`; None with fewer than two known values.
 
     Examples
     --------
@@ -168,9 +197,37 @@ def fit_bound(s: Sequence[int], m: np.ndarray, L: int) -> BoundFit | None:
     known = ~np.isnan(m)
     if known.sum() < 2:
         return None
-    x, y = order(s, L)[known], np.asarray(m)[known]
+    x, y = FORMS[form](s, L)[known], np.asarray(m)[known]
     constant = float(x @ y / (x @ x))
-    return BoundFit(constant, float(np.max(np.abs(constant * x / y - 1))), int(known.sum()), L)
+    apart = constant * x - y
+    error, largest = float(np.sqrt(np.mean(apart**2))), float(np.max(np.abs(apart / y)))
+    return BoundFit(constant, error, largest, int(known.sum()), form, L)
+
+
+def form_table(crossed: Mapping[str, np.ndarray], s: Sequence[int], L: int) -> pd.DataFrame:
+    """Both `FORMS` fitted to each decoder's crossings: the constant, and how many measurements the points are off.
+
+    Parameters
+    ----------
+    crossed : mapping of str to ndarray
+        A key of `DECODER_TITLES` -> what `crossings` found.
+    s, L : as of `fit_bound`.
+
+    Returns
+    -------
+    DataFrame
+        One row a decoder with at least two known crossings; "points" says how many it has.
+    """
+    rows = {}
+    for name, m in crossed.items():
+        fits = {form: fit_bound(s, m, L, form) for form in FORMS}
+        known = {form: fit for form, fit in fits.items() if fit is not None}
+        if known:
+            row: dict[str, float] = {"points": int((~np.isnan(m)).sum())}
+            for form, fit in known.items():
+                row |= {f"m / ({form})": round(fit.constant, 2), f"off {form} by": round(fit.error, 1)}
+            rows[DECODER_TITLES[name]] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def documents_to_break(n: int = 200) -> tuple[str, csr_array]:

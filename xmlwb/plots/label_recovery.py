@@ -34,7 +34,8 @@ def sparsity_error_figure(documents: pd.DataFrame) -> go.Figure:
     Parameters
     ----------
     documents : DataFrame
-        Columns "sparsity of y", "sparsity of E", "error of y", "error of E"; one row a document.
+        Columns "sparsity of y", "sparsity of E", "error of y", "error of E"; one row a document. With "floor of E" a
+        dotted line shows what decoding cannot reach.
     """
     correlations = documents.corr(method="spearman")
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
@@ -61,6 +62,18 @@ def sparsity_error_figure(documents: pd.DataFrame) -> go.Figure:
                 marker={"symbol": symbol, "size": 11},
                 name=name,
                 legendgroup=error,
+                showlegend=column == 1,
+                row=1,
+                col=column,
+            )
+        if "floor of E" in documents:
+            figure.add_scatter(
+                x=names,
+                y=rows["floor of E"].median(),
+                mode="lines",
+                line={"color": BLACK, "dash": "dot", "width": 2},
+                name="of Ê[y|x], what the decoder's number of labels cannot hold",
+                legendgroup="floor",
                 showlegend=column == 1,
                 row=1,
                 col=column,
@@ -117,16 +130,15 @@ def precision_by_m_figure(table: pd.DataFrame, uncompressed: dict[str, float], n
                 col=column,
             )
         figure.add_hline(y=level, line={"color": BLACK, "width": 2, "dash": "dot"}, row=1, col=column)
-        figure.add_annotation(
-            x=0.98, y=level, xref=f"x{column if column > 1 else ''} domain", showarrow=False, yanchor="bottom",
-            xanchor="right", text=f"one regression for each of {n_labels} labels: {level:.3f}", row=1, col=column,
-        )  # fmt: skip
+        head = figure.layout.annotations[column - 1]
+        head.text += f"; dotted: one regression for each<br>of {n_labels} labels, {level:.3f}"
         figure.update_xaxes(
             title="measurements, m", type="log", tickvals=sorted(set(table["m"])), tickangle=0, row=1, col=column
         )
         top = max(level, float(table[metric].max()))
         figure.update_yaxes(title=metric, range=[0, 1.15 * top], row=1, col=column)
-    return figure.update_layout(height=430, legend={"orientation": "h", "y": -0.25}, margin={"t": 50})
+    figure.update_annotations(font={"size": FONT_SIZE})
+    return figure.update_layout(height=430, legend={"orientation": "h", "y": -0.25}, margin={"t": 70})
 
 
 def tail_recall_figure(table: pd.DataFrame, *, k: str, title: str, subtitle: str = "") -> go.Figure:
@@ -182,13 +194,13 @@ def crosstalk_figure(labels: pd.DataFrame, length: float, m: int) -> go.Figure:
     figure = go.Figure()
     for inside, name, colour, symbol in (
         (~drowned, "above the noise", BLUE, "circle"),
-        (drowned, "below it", ORANGE, "diamond-open"),
+        (drowned, "below it", ORANGE, "diamond"),
     ):
         figure.add_scatter(
             x=seen["positives"][inside],
             y=seen["signal"][inside],
             mode="markers",
-            marker={"color": colour, "symbol": symbol, "size": 8, "opacity": 0.75},
+            marker={"color": colour, "symbol": symbol, "size": 9, "line": {"color": "white", "width": 0.5}},
             name=f"{name}: {inside.sum()} labels",
             hovertemplate="%{x} positives: %{y:.2f}<extra></extra>",
         )
@@ -240,6 +252,8 @@ def sparsity_before_after_figure(table: pd.DataFrame, names: Sequence[str]) -> g
             y=[f"<b>{escape(str(row))}</b>" for row in table.index],
             error_x={"array": high - middle, "arrayminus": 0 * middle, "thickness": 2, "width": 6},
             mode="markers",
+            # rows are dodged along their own axis; without it, along the x axis: the counts themselves would move
+            orientation="h",
             marker={"color": colour, "symbol": symbol, "size": 13},
             name=escape(name),
         )

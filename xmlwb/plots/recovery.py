@@ -140,7 +140,7 @@ def pursuit_figure(
     correlations : ndarray, shape (L,)
         Of the residual with each column.
     chosen : sequence of int
-        Labels already chosen, in that order; their correlation is 0.
+        Labels already chosen, in that order; their correlation is 0. They are listed beside the bars.
     true : sequence of int
         The document's labels.
     title : str
@@ -168,10 +168,15 @@ def pursuit_figure(
     order = [_ranked(rank, names[label]) for rank, label in enumerate(best)]
     figure.update_xaxes(title="correlation with what is left of the code, |a<sub>l</sub> · r|", range=[0, 2.2])
     figure.update_yaxes(categoryorder="array", categoryarray=order[::-1], tickfont={"size": FONT_SIZE - 2})
+    listed = [f"{'✓' if label in set(true) else '✗'} {escape(_cut(names[label], 28))}" for label in chosen]
+    figure.add_annotation(
+        x=1.02, y=1, xref="paper", yref="paper", xanchor="left", yanchor="top", align="left", showarrow=False,
+        text="<br>".join(["<b>chosen so far</b>", *(listed or ["none"])]), font={"size": FONT_SIZE - 1},
+    )  # fmt: skip
     return figure.update_layout(
         title=_small(title),
         height=130 + 26 * shown,
-        margin={"t": 60},
+        margin={"t": 60, "r": 260},
         showlegend=True,
         legend={"x": 1, "y": 0, "xanchor": "right", "yanchor": "bottom", "bgcolor": "rgba(255,255,255,.8)"},
     )
@@ -259,13 +264,13 @@ def coherence_figure(C: np.ndarray, *, guaranteed: int, smallest: float, shown: 
         col=2,
     )
     for value, text, colour, dash, place in (
-        (mu, f"coherence<br>μ = {mu:.2f}", VERMILION, "solid", 0.98),
-        (smallest, f"no matrix has<br>less: {smallest:.2f}", BLACK, "dot", 0.65),
+        (mu, f"coherence μ = {mu:.2f}", VERMILION, "solid", 1.17),
+        (smallest, f"no matrix has less: {smallest:.2f}", BLACK, "dot", 1.08),
     ):
         figure.add_vline(x=value, line={"color": colour, "dash": dash, "width": 3}, row=1, col=2)
         figure.add_annotation(
             x=value, y=place, yref="y2 domain", xref="x2", text=text, showarrow=False, xanchor="left", align="left",
-            xshift=5, font={"color": colour}, bgcolor="rgba(255,255,255,.8)", yanchor="top",
+            xshift=-4, font={"color": colour}, yanchor="top",
         )  # fmt: skip
     figure.update_xaxes(title="column", row=1, col=1)
     figure.update_yaxes(title="column", autorange="reversed", row=1, col=1)
@@ -273,10 +278,12 @@ def coherence_figure(C: np.ndarray, *, guaranteed: int, smallest: float, shown: 
     figure.update_yaxes(title="share of all pairs", tickformat=".0%", row=1, col=2)
     plural = "label" if guaranteed == 1 else "labels"
     promise = f"OMP is certain to recover documents of up to {guaranteed} {plural}"
-    return figure.update_layout(title=_small(promise), height=430, bargap=0, margin={"t": 60})
+    return figure.update_layout(title=_small(promise), height=450, bargap=0, margin={"t": 110})
 
 
-def isometry_figure(table: pd.DataFrame, *, limit: float, size: int, works_from: float | None = None) -> go.Figure:
+def isometry_figure(
+    table: pd.DataFrame, *, limit: float, size: int, marked: tuple[float, str] | None = None
+) -> go.Figure:
     """How A changes lengths, against m: sampled supports at their worst, and nine in ten real documents.
 
     Parameters
@@ -287,8 +294,8 @@ def isometry_figure(table: pd.DataFrame, *, limit: float, size: int, works_from:
         The guarantee needs everything between 1 - limit and 1 + limit.
     size : int
         Labels of a sampled support.
-    works_from : float, optional
-        The m from which on decoding was seen to work.
+    marked : (float, str), optional
+        An m to mark by a dotted line, and its name.
     """
     figure = go.Figure()
     bands = (
@@ -307,26 +314,25 @@ def isometry_figure(table: pd.DataFrame, *, limit: float, size: int, works_from:
             name=name,
             hoverinfo="skip",
         )
+    limits = {"color": BLACK, "dash": "dash", "width": 2}
     for sign in (1, -1):
-        figure.add_hline(y=1 + sign * limit, line={"color": BLACK, "dash": "dash", "width": 2})
-    figure.add_annotation(
-        x=1, y=1 + limit, xref="paper", text="the guarantee needs all between the dashed lines", showarrow=False,
-        xanchor="right", yanchor="bottom", font={"color": INK}, bgcolor="rgba(255,255,255,.8)",
-    )  # fmt: skip
-    if works_from is not None:
-        figure.add_vline(x=works_from, line={"color": GREY, "dash": "dot", "width": 3})
+        figure.add_hline(y=1 + sign * limit, line=limits)
+    if marked is not None:
+        m, name = marked
+        figure.add_vline(x=m, line={"color": GREY, "dash": "dot", "width": 3})
         figure.add_annotation(
-            x=works_from, y=0.02, yref="paper", text="OMP recovers half", showarrow=False, xanchor="left", xshift=5,
-            yanchor="bottom", bgcolor="rgba(255,255,255,.8)",
+            x=m, y=1, yref="paper", text=name, showarrow=False, yanchor="bottom", font={"color": INK},
         )  # fmt: skip
     inside = table[(table["low"] >= 1 - limit) & (table["high"] <= 1 + limit)]
     found = f"from m = {inside.index[0]} on" if len(inside) else "at no m shown"
     figure.update_xaxes(title="measurements, m")
+    figure.add_scatter(x=[None], y=[None], mode="lines", line=limits, name="the guarantee needs all between these")
     figure.update_yaxes(title="‖A v‖² / ‖v‖²", range=[0, 3])
     return figure.update_layout(
         title=_small(f"Supports of {size} labels lie between the lines {found}"),
-        height=430,
-        legend={"x": 1, "y": 1, "xanchor": "right"},
+        height=450,
+        margin={"t": 90},
+        legend={"x": 1, "y": 1, "xanchor": "right", "bgcolor": "rgba(255,255,255,.8)"},
     )
 
 
