@@ -40,11 +40,11 @@ def learning_curve(events: Sequence[Event]) -> go.Figure:
     last = events[-1]
     others = [name for name in series if name not in fractions]
     figure.update_layout(
-        height=380,
+        height=420,
         showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},  # beside, it would cover the right axis
+        legend={"orientation": "h", "x": 0, "y": -0.28, "yanchor": "top"},  # beside, it would cover the right axis
         xaxis={"title": f"step ({last.stage})", "range": [0, last.total]},
         yaxis={"title": "fraction", "rangemode": "tozero"} if fractions else {"title": next(iter(series))},
-        yaxis2={"overlaying": "y", "side": "right", "title": ", ".join(others), "showgrid": False},
+        yaxis2={"overlaying": "y", "side": "right", "title": ", ".join(others), "showgrid": False, "tickmode": "auto"},
     )
     return figure

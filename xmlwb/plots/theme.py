@@ -31,12 +31,26 @@ class Style:
     dash: str
 
 
-#: The baselines keep their style in every figure, whatever they are shown with; other models take what is left.
-_PLACES = {"popular": 0, "knn": 1, "ova": 2, "onevsall": 2}
+#: These keep their style in every figure, whatever they are shown with; other models take what is left.
+_PLACES = {
+    "popular": 0,
+    "knn": 1,
+    "ova": 2,
+    "onevsall": 2,
+    "cs": 3,
+    "compressedsensing": 3,
+    "plst": 4,
+    "cplst": 5,
+    "leml": 6,
+    "wsabie": 7,
+    "mlcssp": 8,
+    "svd": 10,
+    "svdlabels": 10,
+}
 
 
 def model_styles(models: Iterable[str]) -> dict[str, Style]:
-    """A style for each model: the baselines always the same, the others by their place in the list.
+    """A style for each model: those known here always the same, the others by their place in the list.
 
     >>> model_styles(["parabel", "ova"])["ova"] == model_styles(["OneVsAll"])["OneVsAll"]
     True
@@ -47,8 +61,7 @@ def model_styles(models: Iterable[str]) -> dict[str, Style]:
         place = _PLACES.get("".join(c for c in name.lower() if c.isalnum()))
         if place is not None and place not in places.values():
             places[name] = place
-    # Without any baseline in the list, its colours are free for the others.
-    free = count(max(_PLACES.values()) + 1 if places else 0)
+    free = (place for place in count() if place not in places.values())
     places |= {name: next(free) for name in dict.fromkeys(names) if name not in places}
     return {name: _style(places[name]) for name in names}
 
