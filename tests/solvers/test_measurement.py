@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import copy
+import time
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -91,6 +95,35 @@ def test_partial_hadamard_is_rows_of_hadamard_and_stores_only_their_numbers() ->
 
 def test_all_rows_of_hadamard_are_orthonormal() -> None:
     np.testing.assert_allclose(PartialHadamard(64, 50, 0).gram(), np.eye(50), atol=1e-6)
+
+
+def test_the_gram_matrix_of_hadamard_takes_no_more_than_itself() -> None:
+    A = PartialHadamard(100, 1500, 0)
+    tracemalloc.start()
+    gram = A.gram()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert gram.nbytes <= peak < 1.1 * gram.nbytes
+
+
+@pytest.mark.parametrize("kind", sorted(MATRICES))
+def test_threads_that_ask_at_once_share_one_gram_matrix(kind: str, monkeypatch) -> None:
+    cls = MATRICES[kind]
+    compute, calls = cls._gram.func, []
+
+    def slowly(A: measurement.Measurement) -> np.ndarray:
+        calls.append(A)
+        time.sleep(0.05)
+        return compute(A)
+
+    patched = cached_property(slowly)
+    patched.__set_name__(cls, "_gram")
+    monkeypatch.setattr(cls, "_gram", patched)
+    A = cls(8, 30, 0)
+    with ThreadPoolExecutor(4) as pool:
+        grams = [future.result() for future in [pool.submit(A.gram) for _ in range(4)]]
+    assert len(calls) == 1
+    assert all(gram is grams[0] for gram in grams)
 
 
 def test_bad_sizes_and_kinds_are_refused() -> None:

@@ -6,6 +6,7 @@ is that vector plus noise of variance about :math:`\lVert y \rVert^2 / m`.
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any
@@ -19,6 +20,8 @@ from xmlwb.solvers.hadamard import hadamard_entries, next_power_of_two, walsh_ha
 GRAM_LABELS = 10_000
 #: Rows of a transform at a time: about this many numbers.
 _CHUNK = 1 << 20
+#: Decoders ask for the Gram matrix from several threads at once, and only one is to compute it.
+_GRAM_LOCK = threading.Lock()
 
 
 class Measurement(ABC):
@@ -78,7 +81,8 @@ class Measurement(ABC):
         if not self.has_gram:
             L = self.shape[1]
             raise ValueError(f"the Gram matrix of {L} labels takes {4 * L * L / 2**30:.1f} GiB; {GRAM_LABELS} at most")
-        return self._gram
+        with _GRAM_LOCK:  # cached_property has no lock of its own from Python 3.12 on
+            return self._gram
 
     @cached_property
     def _gram(self) -> np.ndarray:
@@ -252,7 +256,10 @@ class PartialHadamard(Measurement):
         chosen[0, self.rows] = 1 / self.shape[0]
         by_xor = walsh_hadamard(chosen)[0]
         labels = np.arange(self.shape[1])
-        return by_xor[labels[:, None] ^ labels[None, :]]
+        gram = np.empty((len(labels), len(labels)), dtype=np.float32)
+        for label in labels:  # all at once would take twice the result in int64
+            gram[label] = by_xor[labels ^ label]
+        return gram
 
 
 def _checked_size(m: int, L: int) -> tuple[int, int]:

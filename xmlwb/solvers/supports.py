@@ -5,6 +5,7 @@ A batch of sparse vectors is a pair (labels, values) of shape (b, s): label -1 m
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,7 +27,37 @@ DEPENDENT = 1e-5
 BLOCK = 64
 #: Rows of a batch: as many as keep (rows, L) at about this many numbers, within the bounds below.
 _BATCH_NUMBERS, _FEWEST_ROWS, _MOST_ROWS = 1 << 18, 16, 256
-_BLAS = ThreadpoolController()
+
+
+class _OneBlasThread:
+    """Holds BLAS to one thread. The limit is the process's: of uses that overlap the first sets it, the last lifts it.
+
+    Both happen in one thread of their own: since threadpoolctl 3.8 only the thread that set a limit can lift it, and
+    the first use need not end last.
+    """
+
+    def __init__(self) -> None:
+        self._blas = ThreadpoolController()
+        self._lock = threading.Lock()
+        self._users = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._setter = ThreadPoolExecutor(1)
+                self._limit = self._setter.submit(self._blas.limit, limits=1, user_api="blas").result()
+                self._setter.submit(self._limit.__enter__).result()
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._setter.submit(self._limit.__exit__, None, None, None).result()
+                self._setter.shutdown()
+
+
+_ONE_BLAS_THREAD = _OneBlasThread()
 
 
 def decode_rows(
@@ -46,7 +77,7 @@ def decode_rows(
         part = slice(begin, begin + rows)
         _order_by_value(*decode_batch(Z[part]), labels[part], values[part])
 
-    with _BLAS.limit(limits=1, user_api="blas"), ThreadPoolExecutor(effective_n_jobs(n_jobs)) as pool:
+    with _ONE_BLAS_THREAD, ThreadPoolExecutor(effective_n_jobs(n_jobs)) as pool:
         for _ in pool.map(decode, range(0, len(Z), rows)):
             pass  # map hands on what a thread raised
     return labels, values
