@@ -6,7 +6,15 @@ from scipy.sparse import csr_array
 
 from xmlwb.datasets import Dataset
 from xmlwb.lessons.few_words import most_frequent_words
-from xmlwb.lessons.label_directions import as_predictions, direction_table, rank_study, recall_by_bin, with_coin_labels
+from xmlwb.lessons.label_directions import (
+    as_predictions,
+    direction_table,
+    explained,
+    rank_study,
+    recall_by_bin,
+    upright,
+    with_coin_labels,
+)
 from xmlwb.lessons.label_map import agreement, facets, map_places, readable_names
 from xmlwb.metrics import precision_at_k
 
@@ -28,8 +36,24 @@ def test_direction_table_by_hand() -> None:
     table = direction_table(V, Z, Z_hat, total=20.0, label_names=["a", "b", "c"], n_names=2)
     assert table["share"].tolist() == pytest.approx([8 / 20, 2 / 20])
     assert table["R2"].tolist() == pytest.approx([1 - 1 / 8, 1 - 16 / 2])
-    assert table["made of"].tolist() == ["− b, + a", "+ a, + b"]
+    assert table["made of"].tolist() == ["+ b, − a", "+ a, + b"]  # the first one turned round
     assert table.index.tolist() == [1, 2]
+
+
+def test_explained_is_one_where_right_and_undefined_where_nothing_varies() -> None:
+    truth = np.array([[1.0, 2.0, 0.0], [-1.0, 0.0, 0.0]])
+    found = explained(truth, np.array([[1.0, 1.0, 1.0], [-1.0, 1.0, 0.0]]))
+    assert found[:2] == pytest.approx([1, 0.5])
+    assert np.isnan(found[2])
+
+
+def test_upright_directions_are_the_same_directions() -> None:
+    V = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 4)))[0]
+    turned = upright(V)
+    assert np.abs(turned) == pytest.approx(np.abs(V))
+    assert turned.T @ turned == pytest.approx(np.eye(4))
+    assert (turned.max(axis=0) == np.abs(turned).max(axis=0)).all()
+    assert np.array_equal(upright(-V), turned)
 
 
 def test_recall_by_bin_by_hand() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from xmlwb.lessons.label_spectrum import block_spectra, label_sets, round_trip, shared_energy, vertex_counts
+from xmlwb.lessons.label_spectrum import block_spectra, label_sets, round_trip, shared_energy, squares_by_bin, vertex_counts
 
 
 def matrix(rows: list[list[int]]) -> csr_array:
@@ -69,3 +69,22 @@ def test_round_trip_loses_the_tail_first_and_nothing_at_full_rank(Y: csr_array) 
     assert back["head", 1] == 1
     assert back["tail", 1] == 0
     assert back["tail", 8] == 1
+
+
+def test_all_labels_together_and_labels_that_keep_half(Y: csr_array) -> None:
+    table = shared_energy(Y, 8).set_index(["bin", "m"])
+    centred = Y.toarray() - Y.toarray().mean(axis=0)
+    singular = np.linalg.svd(centred, compute_uv=False)
+    assert table["share"]["all", 1] == pytest.approx(singular[0] ** 2 / np.sum(singular**2), abs=1e-5)
+    assert table["half kept"]["head", 1] == 1
+    assert table["half kept"]["tail", 1] == 0
+    assert table["half kept"]["all", 1] == pytest.approx(2 / 8)
+    assert table["half kept"]["all", 8] == 1
+
+
+def test_squares_by_bin_by_hand(Y: csr_array) -> None:
+    table = squares_by_bin(Y)
+    frequent, rare = 0.5 * 0.5, (1 / 12) * (11 / 12)
+    assert table["labels"].to_dict() == {"head": 2, "tail": 6}
+    assert table["share of the squares"]["head"] == pytest.approx(2 * frequent / (2 * frequent + 6 * rare))
+    assert table["one label"].to_dict() == pytest.approx({"head": frequent / rare, "tail": 1})

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack
 
 from xmlwb.metrics import precision_at_k, top_k_hits
@@ -18,6 +19,30 @@ def as_predictions(scores: np.ndarray, k: int = 5) -> csr_array:
     labels, values = topk_dense(np.ascontiguousarray(scores, dtype=np.float32), k)
     r, L = scores.shape
     return csr_array((values.ravel(), labels.ravel(), np.arange(0, r * k + 1, k)), shape=(r, L))
+
+
+def upright(V: np.ndarray) -> np.ndarray:
+    """The same directions (L, m), each turned so that its largest entry is positive: its sign has no meaning.
+
+    >>> upright(np.array([[0.6, 0.8], [-0.8, 0.6]]))
+    array([[-0.6,  0.8],
+           [ 0.8,  0.6]])
+    """
+    largest = np.abs(V).argmax(axis=0)
+    return V * np.where(V[largest, np.arange(V.shape[1])] < 0, -1, 1).astype(V.dtype)
+
+
+def explained(truth: np.ndarray, predicted: np.ndarray) -> NDArray[np.float64]:
+    """R2 of each column: 1 - squared error / squares. Below 0 where 0 would be a better guess; NaN where truth is 0.
+
+    Parameters
+    ----------
+    truth, predicted : ndarray, shape (r, m)
+        Centred by the training mean.
+    """
+    squares = np.sum(truth.astype(np.float64) ** 2, axis=0)
+    errors = np.sum((truth - predicted).astype(np.float64) ** 2, axis=0)
+    return 1 - errors / np.where(squares > 0, squares, np.nan)
 
 
 def direction_table(
@@ -41,17 +66,15 @@ def direction_table(
     -------
     DataFrame
         Index "direction" from 1, with "share" (of the squares), "R2" (1 - squared error / squares; below 0 where a
-        constant guess would do better) and "made of".
+        constant guess would do better) and "made of", which shows each direction upright.
     """
     squares = np.sum(Z.astype(np.float64) ** 2, axis=0)
-    errors = np.sum((Z - Z_hat).astype(np.float64) ** 2, axis=0)
     made_of = []
-    for v in V.T:
+    for v in upright(V).T:
         leading = np.argsort(-np.abs(v), kind="stable")[:n_names]
         made_of.append(", ".join(f"{'+' if v[label] > 0 else '−'} {label_names[label]}" for label in leading))
     index = pd.RangeIndex(1, V.shape[1] + 1, name="direction")
-    held = np.where(squares > 0, squares, np.nan)
-    return pd.DataFrame({"share": squares / total, "R2": 1 - errors / held, "made of": made_of}, index=index)
+    return pd.DataFrame({"share": squares / total, "R2": explained(Z, Z_hat), "made of": made_of}, index=index)
 
 
 def rank_study(

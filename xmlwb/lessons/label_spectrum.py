@@ -14,6 +14,8 @@ from xmlwb.tails import UNSEEN, frequency_bins
 
 #: ``decode(Z, V, mean)`` gives 0/1 label vectors (n, L) for codes Z (n, m), as in the chapter's first exercise.
 Decoder = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+#: Stands in the column "bin" for head, torso and tail together.
+ALL = "all"
 
 
 def label_sets(Y: csr_array) -> tuple[int, int]:
@@ -78,7 +80,7 @@ def block_spectra(Y: csr_array) -> pd.DataFrame:
 
 
 def shared_energy(Y: csr_array, most: int, *, random_state: int = 0) -> pd.DataFrame:
-    """Share of each frequency bin's squares that the leading directions of the *whole* label matrix hold.
+    """What the leading directions of the *whole* label matrix hold of each frequency bin, and of all labels.
 
     Parameters
     ----------
@@ -89,7 +91,8 @@ def shared_energy(Y: csr_array, most: int, *, random_state: int = 0) -> pd.DataF
     Returns
     -------
     DataFrame
-        One row for each bin and m, with "bin", "m" and "share".
+        One row for each m and bin, or "all" labels that occur: "bin", "m", "share" (of the bin's squares) and
+        "half kept" (the share of its labels that keep at least half of their own squares).
 
     Notes
     -----
@@ -97,14 +100,51 @@ def shared_energy(Y: csr_array, most: int, *, random_state: int = 0) -> pd.DataF
     """
     bins, centred = frequency_bins(Y)["bin"], CentredLabels(Y)
     V = right_singular_vectors(Y, min(most, *Y.shape), centred=True, random_state=random_state)
-    held = np.sum(centred.times(V).astype(np.float64) ** 2, axis=0) * V**2
-    variance = Y.shape[0] * centred.mean * (1 - centred.mean)
+    held = np.cumsum(np.sum(centred.times(V).astype(np.float64) ** 2, axis=0) * V**2, axis=1)
+    squares = _squares(Y)
     tables = []
-    for name in _bins_of(bins):
-        inside = np.flatnonzero(bins == name)
-        share = np.cumsum(held[inside].sum(axis=0)) / variance[inside].sum()
-        tables.append(pd.DataFrame({"bin": name, "m": np.arange(1, V.shape[1] + 1), "share": share}))
+    for name in [*_bins_of(bins), ALL]:
+        inside = np.flatnonzero(bins != UNSEEN if name == ALL else bins == name)
+        kept = held[inside]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "bin": name,
+                    "m": np.arange(1, V.shape[1] + 1),
+                    "share": kept.sum(axis=0) / squares[inside].sum(),
+                    "half kept": np.mean(kept >= 0.5 * squares[inside, None], axis=0),
+                }
+            )
+        )
     return pd.concat(tables, ignore_index=True)
+
+
+def squares_by_bin(Y: csr_array) -> pd.DataFrame:
+    """How the squares of the label matrix, ``||Y_c||_F^2``, are shared out.
+
+    Returns
+    -------
+    DataFrame
+        Index "bin"; "labels" in it, their "share of the squares", and "one label": the squares of the bin's average
+        label, in those of the tail's average label.
+    """
+    bins, squares = frequency_bins(Y)["bin"], _squares(Y)
+    table = pd.DataFrame({"bin": bins.to_numpy(), "squares": squares}).groupby("bin")["squares"].agg(["size", "sum"])
+    table = table.loc[_bins_of(bins)]
+    mean = table["sum"] / table["size"]
+    return pd.DataFrame(
+        {
+            "labels": table["size"],
+            "share of the squares": table["sum"] / table["sum"].sum(),
+            "one label": mean / mean.iloc[-1],
+        }
+    )
+
+
+def _squares(Y: csr_array) -> NDArray[np.float64]:
+    """Each label's squares in the centred label matrix."""
+    mean = Y.mean(axis=0, dtype=np.float64)
+    return Y.shape[0] * mean * (1 - mean)
 
 
 def round_trip(Y_train: csr_array, Y: csr_array, V: np.ndarray, ranks: Sequence[int], decode: Decoder) -> pd.DataFrame:
