@@ -95,6 +95,11 @@ def test_coherence_figure_says_what_is_guaranteed() -> None:
     assert any("0.50" in note.text for note in figure.layout.annotations)
 
 
+def test_a_large_coherence_is_named_to_the_left_of_its_line_to_stay_inside_the_figure() -> None:
+    notes = coherence_figure(np.array([[1, 0.9], [0.9, 1]]), guaranteed=1, smallest=0.3).layout.annotations
+    assert [note.xanchor for note in notes] == ["right", "left"]
+
+
 def test_isometry_figure_says_from_where_on_the_promise_holds() -> None:
     table = pd.DataFrame(
         {"low": [0.2, 0.7], "high": [2.0, 1.3], "real low": [0.8, 0.9], "real high": [1.2, 1.1]}, index=[50, 100]

@@ -269,8 +269,8 @@ def coherence_figure(C: np.ndarray, *, guaranteed: int, smallest: float, shown: 
     ):
         figure.add_vline(x=value, line={"color": colour, "dash": dash, "width": 3}, row=1, col=2)
         figure.add_annotation(
-            x=value, y=place, yref="y2 domain", xref="x2", text=text, showarrow=False, xanchor="left", align="left",
-            xshift=-4, font={"color": colour}, yanchor="top",
+            x=value, y=place, yref="y2 domain", xref="x2", text=text, showarrow=False, align="left",
+            xanchor="left" if value < 0.6 else "right", xshift=-4, font={"color": colour}, yanchor="top",
         )  # fmt: skip
     figure.update_xaxes(title="column", row=1, col=1)
     figure.update_yaxes(title="column", autorange="reversed", row=1, col=1)
