@@ -170,3 +170,28 @@ def test_hints_come_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert first.count("Hint") == 1
     assert second.startswith(first)
     assert second.count("Hint") == 2
+
+
+def test_right_values_in_a_sparse_matrix_are_told_so() -> None:
+    def sparse_decode(Z: np.ndarray, V: np.ndarray, mean: np.ndarray) -> Any:
+        return csr_array((Z @ V.T + mean >= 0.5).astype(int))
+
+    cause = judge(exercise("svd_leml.plst_decode"), sparse_decode).cause
+    assert ".toarray()" in cause
+    assert "ravel" not in cause
+
+
+def test_a_step_that_breaks_on_sparse_matrices_does_not_pass() -> None:
+    def stacked(X: Any, Y: Any, W: np.ndarray, lam: float) -> np.ndarray:
+        A = X @ W
+        return np.linalg.solve(A.T @ A + lam / 2 * np.eye(A.shape[1]), np.dot(A.T, Y)).T
+
+    assert judge(exercise("svd_leml.leml_step"), stacked).status == "failed"
+
+
+def test_a_ridge_four_times_too_strong_is_not_called_n_times() -> None:
+    def too_strong(X: Any, Y: Any, W: np.ndarray, lam: float) -> np.ndarray:
+        A = X @ W
+        return np.linalg.solve(A.T @ A + 2 * lam * np.eye(A.shape[1]), (Y.T @ A).T).T
+
+    assert "four times" in judge(exercise("svd_leml.leml_step"), too_strong).cause

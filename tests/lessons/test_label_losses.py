@@ -55,15 +55,38 @@ def test_knock_out_removes_by_label_and_nests() -> None:
         knock_out(Y, np.ones(2))
 
 
-def test_knock_out_study_scores_on_whole_labels() -> None:
+def small_problem() -> tuple[csr_array, csr_array]:
     rng = np.random.default_rng(0)
-    X = csr_array(rng.random((60, 6)).astype(np.float32))
     Y = csr_array((rng.random((60, 8)) < 0.3).astype(np.float32))
-    table = knock_out_study(X, Y, (X, Y), np.full(8, 0.5), {"popular": Popular}, [0.0, 2.0])
+    return csr_array(rng.random((60, 6)).astype(np.float32)), Y
+
+
+def test_knock_out_study_scores_on_whole_labels() -> None:
+    X, Y = small_problem()
+    models = {"popular": (lambda alpha: Popular(), [1.0])}
+    table = knock_out_study(X, Y, (X, Y), (X, Y), np.full(8, 0.5), models, [0.0, 2.0], n_documents=60, throws=1)
     whole, half = table.iloc[0], table.iloc[1]
     assert whole["lost"] == whole["lost of the tail"] == 0
     assert half["lost"] == pytest.approx(0.75, abs=0.12)
     assert 0 < whole["P@1"] <= 1
+
+
+def test_each_strength_chooses_its_alpha_once_and_every_throw_takes_other_documents() -> None:
+    X, Y = small_problem()
+    made: list[float] = []
+
+    def make(alpha: float) -> LEML:
+        made.append(alpha)
+        return LEML(n_components=3, alpha=alpha, n_iter=1)
+
+    table = knock_out_study(
+        X, Y, (X, Y), (X, Y), np.full(8, 0.5), {"leml": (make, [0.1, 1e6])}, [0.0, 1.0], n_documents=40, throws=3
+    )
+    assert made[:4] == [0.1, 1e6] * 2
+    assert len(made) == 4 + 4
+    assert table.groupby("strength")["alpha"].nunique().tolist() == [1, 1]
+    assert made[4:] == table["alpha"].tolist()[2:]
+    assert table.loc[table["strength"] == 0, "P@1"].nunique() > 1
 
 
 def test_observed_entries_are_a_share_of_all_and_hold_what_is_left() -> None:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from xmlwb.lessons.label_spectrum import block_spectra, label_sets, round_trip, shared_energy, squares_by_bin, vertex_counts
+from xmlwb.lessons.label_spectrum import (
+    block_spectra,
+    label_sets,
+    round_trip,
+    shared_energy,
+    squares_by_bin,
+    vertex_counts,
+)
 
 
 def matrix(rows: list[list[int]]) -> csr_array:

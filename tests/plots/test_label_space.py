@@ -54,7 +54,7 @@ def test_the_spectrum_says_how_many_directions_it_takes():
         {"bin": "tail", "labels": 3, "m": [1, 2, 3], "directions": [0.7, 0.8, 1.0], "labels alone": [0.4, 0.7, 1.0]}
     )
     figure = block_spectrum_figure(spectra, level=0.8)
-    assert "80% takes 2 directions" in figure.layout.annotations[0].text
+    assert "80%: 2 directions, or 3 labels alone<br>saves 33%" in figure.layout.annotations[0].text
     assert figure.data[0].line.dash != figure.data[1].line.dash
 
 
@@ -73,6 +73,21 @@ def test_rank_figure_puts_the_better_method_first_and_shows_the_present_rank():
     assert [bar.y[2] for bar in bars] == pytest.approx([10, 10])
     lines = [t for t in figure.data if t.type == "scatter"]
     assert len({line.line.dash for line in lines}) == len({line.marker.symbol for line in lines}) == 2
+
+
+def test_one_ranking_for_all_is_drawn_across_the_bars():
+    constant = {"head": 1.0, "torso": 0.25, "tail": 0.0}
+    plain, figure = rank_figure(study(), 10), rank_figure(study(), 10, constant=constant)
+    lines = figure.data[len(plain.data) :]
+    assert [line.y for line in lines] == [(100, 100), (25, 25), (0, 0)]
+    assert [line.showlegend for line in lines] == [True, False, False]
+
+
+def test_all_labels_together_get_a_line_of_their_own():
+    table = pd.DataFrame({"bin": ["all", "head"], "m": [50, 50], "share": [0.5, 0.9]})
+    figure = shared_energy_figure({"set": table}, "share", "x")
+    assert list(trace(figure, "all labels").y) == [50]
+    assert "m = 50: all 50 %, head 90 %" in figure.layout.annotations[0].text
 
 
 def test_directions_are_written_beside_their_bars_and_negative_r2_draws_none():
@@ -110,13 +125,17 @@ def test_the_lowest_mean_is_marked_where_it_is_on_the_axis():
 
 def test_knock_out_figure_shows_now_beside_before():
     rows = [
-        {"model": "squared", "strength": g, "lost": lost, "lost of the tail": 2 * lost, "P@1": 0.7 - lost,
-         "head": 0.9, "torso": 0.5, "tail": 0.1 - lost / 4}
+        {"model": "squared", "strength": g, "throw": throw, "lost": lost, "lost of the tail": 2 * lost,
+         "P@1": 0.7 - lost + throw / 10, "head": 0.9, "torso": 0.5, "tail": 0.1 - lost / 4 + throw / 100}
         for g, lost in ((0.0, 0.0), (1.0, 0.2))
+        for throw in (-1, 0, 1)
     ]  # fmt: skip
     figure = knock_out_figure(pd.DataFrame(rows), 1.0)
     now, before, numbers = (t for t in figure.data if t.type == "bar")
     assert now.y[2] == pytest.approx(5)
     assert before.y[2] == pytest.approx(10)
+    assert (now.error_y.array[2], now.error_y.arrayminus[2]) == pytest.approx((1, 1))
+    assert figure.data[0].y == pytest.approx([0.7, 0.5])
+    assert figure.data[0].error_y.array == pytest.approx([0.1, 0.1])
     assert (numbers.text[2], numbers.y[2]) == ("5", pytest.approx(10))
     assert "20% of all 1s gone, 40% of the tail's" in figure.layout.annotations[1].text

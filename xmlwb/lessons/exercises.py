@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 Function = Callable[..., Any]
-_SPARSE = "The values are right; return an array: .toarray().ravel()"
+_SPARSE = "The values are right; return an array: .toarray()"
 Status = Literal["passed", "failed", "unwritten"]
 
 
@@ -138,12 +138,16 @@ def _compare(exercise: Exercise, number: int, function: Function, got: Any) -> V
         on=_input(exercise, case),
         got=show(got),
         wanted=show(wanted),
-        cause=_SPARSE if _right_but_sparse(got, wanted) else _likely_cause(exercise, number, function, got),
+        cause=_right_but_sparse(got, wanted) or _likely_cause(exercise, number, function, got),
     )
 
 
-def _right_but_sparse(got: Any, wanted: Any) -> bool:
-    return issparse(got) and not issparse(wanted) and difference(got.toarray().ravel(), wanted) is None
+def _right_but_sparse(got: Any, wanted: Any) -> str:
+    if not issparse(got) or issparse(wanted):
+        return ""
+    if difference(got.toarray(), wanted) is None:
+        return _SPARSE
+    return f"{_SPARSE}.ravel()" if difference(got.toarray().ravel(), wanted) is None else ""
 
 
 def _likely_cause(exercise: Exercise, number: int, function: Function, got: Any) -> str:

@@ -83,9 +83,13 @@ def knock_out_study(
     X: csr_array,
     Y: csr_array,
     valid: tuple[csr_array, csr_array],
+    test: tuple[csr_array, csr_array],
     propensity: np.ndarray,
-    models: Mapping[str, Callable[[], XMCModel]],
+    models: Mapping[str, tuple[Callable[[float], XMCModel], Sequence[float]]],
     strengths: Sequence[float],
+    *,
+    n_documents: int,
+    throws: int = 3,
     k: int = 5,
 ) -> pd.DataFrame:
     """Fit each model on labels knocked out with propensities ``p ** strength``; score it on labels left whole.
@@ -94,39 +98,58 @@ def knock_out_study(
     ----------
     X, Y : csr_array, shapes (n, d) and (n, L)
         Training data; its 1s are knocked out, each label l's with the chance ``1 - propensity[l] ** strength``.
-    valid : (X, Y)
-        Documents whose labels stay as they are.
+    valid, test : (X, Y)
+        Documents whose labels stay as they are: the first choose alpha, by P@3, the others give the figures.
     propensity : ndarray, shape (L,)
-    models : mapping of str to callable
-        Makes an unfitted model.
+    models : mapping of str to (callable, alphas)
+        Makes an unfitted model with the given alpha; the values to choose from, for each strength anew, on the first
+        throw.
     strengths : sequence of float
         0 knocks out nothing, 1 follows the propensities.
+    n_documents : int
+        Training documents of a throw; each throw draws others, and knocks out anew.
+    throws : int
     k : int
         Predictions that count for the recalls.
 
     Returns
     -------
     DataFrame
-        One row for each model and strength: "model", "strength", "lost" (share of all 1s), "lost of the tail", "P@1",
-        and recall@k by frequency bin of the whole labels: "head", "torso", "tail".
+        One row for each model, strength and throw: "model", "strength", "throw", "alpha", "lost" (share of all 1s),
+        "lost of the tail", "P@1", and recall@k by frequency bin of all of Y: "head", "torso", "tail".
     """
     tail = (frequency_bins(Y)["bin"] == "tail").to_numpy()
-    in_tail = Y[:, tail].nnz
-    rows = []
-    for strength in strengths:
-        left = knock_out(Y, propensity**strength)
-        for name, make in models.items():
-            S = make().fit(X, left).predict_topk(valid[0], k=k)
-            rows.append(
-                {
-                    "model": name,
-                    "strength": strength,
-                    "lost": 1 - left.nnz / Y.nnz,
-                    "lost of the tail": 1 - left[:, tail].nnz / in_tail,
-                    "P@1": precision_at_k(valid[1], S, 1)[0],
-                    **recall_by_bin(Y, valid[1], S, k),
-                }
-            )
+    rows, chosen = [], {}
+    for throw in range(throws):
+        drawn = np.sort(np.random.default_rng(throw).permutation(Y.shape[0])[:n_documents])
+        X_part, Y_part = X[drawn], Y[drawn]
+        for strength in strengths:
+            left = knock_out(Y_part, propensity**strength, random_state=throw)
+            for name, (make, alphas) in models.items():
+                key = name, strength
+                if throw == 0:
+                    tried = {alpha: make(alpha).fit(X_part, left) for alpha in alphas}
+                    quality = {
+                        alpha: precision_at_k(valid[1], m.predict_topk(valid[0], k=3), 3)[2]
+                        for alpha, m in tried.items()
+                    }
+                    chosen[key] = max(quality, key=quality.__getitem__)
+                    model = tried[chosen[key]]
+                else:
+                    model = make(chosen[key]).fit(X_part, left)
+                S = model.predict_topk(test[0], k=k)
+                rows.append(
+                    {
+                        "model": name,
+                        "strength": strength,
+                        "throw": throw,
+                        "alpha": chosen[key],
+                        "lost": 1 - left.nnz / Y_part.nnz,
+                        "lost of the tail": 1 - left[:, tail].nnz / Y_part[:, tail].nnz,
+                        "P@1": precision_at_k(test[1], S, 1)[0],
+                        **recall_by_bin(Y, test[1], S, k),
+                    }
+                )
     return pd.DataFrame(rows)
 
 

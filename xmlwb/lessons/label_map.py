@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,14 +9,17 @@ from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
 
 
-def facets(names: Sequence[str], most: int = 7) -> list[str]:
-    """Each tag's facet (what stands before ``::``) if it is one of the largest ``most``, otherwise "".
+def facets(names: Sequence[str], positives: np.ndarray, most: int = 7) -> list[str]:
+    """Each tag's facet (what stands before ``::``) if it is one of the ``most`` with most positives, otherwise "".
 
-    >>> facets(["game::chess", "game::go", "role::program"], most=1)
-    ['game', 'game', '']
+    >>> facets(["game::chess", "game::go", "role::program"], np.array([1, 2, 9]), most=1)
+    ['', '', 'role']
     """
     of = [name.partition("::")[0] for name in names]
-    largest = {facet for facet, _ in Counter(of).most_common(most)}
+    sums: dict[str, float] = {}
+    for facet, number in zip(of, positives.tolist(), strict=True):
+        sums[facet] = sums.get(facet, 0) + number
+    largest = sorted(sums, key=sums.__getitem__, reverse=True)[:most]
     return [facet if facet in largest else "" for facet in of]
 
 

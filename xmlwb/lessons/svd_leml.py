@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from xmlwb.lessons.exercises import Case, Exercise, Mistake
 from xmlwb.lessons.questions import Choice, MultipleChoice, Numeric, Question, Slip
@@ -176,18 +177,18 @@ _Z1 = np.array([[0.9], [0.2], [-1.5]])
 _Z2 = np.array([[0.5, 0.6], [1.8, -0.9], [-0.6, 2.0], [0.1, 0.3]])
 
 
-def _leml_step(X: np.ndarray, Y: np.ndarray, W: np.ndarray, lam: float) -> np.ndarray:
+def _leml_step(X: csr_array, Y: csr_array, W: np.ndarray, lam: float) -> np.ndarray:
+    return _with_ridge(X, Y, W, lam / 2)
+
+
+def _with_ridge(X: csr_array, Y: csr_array | np.ndarray, W: np.ndarray, ridge: float) -> np.ndarray:
     A = X @ W
-    return np.linalg.solve(A.T @ A + lam / 2 * np.eye(A.shape[1]), A.T @ Y).T
+    return np.linalg.solve(A.T @ A + ridge * np.eye(A.shape[1]), (Y.T @ A).T).T
 
 
-def _with_ridge(X: np.ndarray, Y: np.ndarray, W: np.ndarray, ridge: float) -> np.ndarray:
-    A = X @ W
-    return np.linalg.solve(A.T @ A + ridge * np.eye(A.shape[1]), A.T @ Y).T
-
-
-_X = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [2.0, 0.0, 1.0]])
-_Y = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
+# five rows: with four, half of the ridge's n would be 2, and "2 lam" would pass for "n times too strong"
+_X = csr_array(np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [2.0, 0.0, 1.0], [0.0, 2.0, 0.0]]))
+_Y = csr_array(np.array([[1.0, 0, 0], [0, 1, 0], [1, 1, 0], [1, 0, 1], [0, 1, 1]]))
 _W1 = np.array([[0.5], [-0.5], [0.25]])
 _W2 = np.array([[0.5, 0.1], [-0.5, 0.4], [0.25, 0.0]])
 
@@ -247,6 +248,11 @@ EXERCISES: list[Exercise] = [
                 "setting its derivative to zero leaves lam / 2.",
             ),
             Mistake(
+                lambda X, Y, W, lam: _with_ridge(X, Y, W, 2 * lam),
+                "The ridge is four times too strong. The objective has (lam / 2) ||H||^2: its derivative is lam H, and "
+                "after halving everything lam / 2 is left.",
+            ),
+            Mistake(
                 lambda X, Y, W, lam: _with_ridge(X, Y, W, 0.0),
                 "You left out the penalty on H: that is plain least squares.",
             ),
@@ -255,21 +261,22 @@ EXERCISES: list[Exercise] = [
                 "Your H lies on its side: wanted is one row for each label, shape (L, k).",
             ),
             Mistake(
-                lambda X, Y, W, lam: ((X @ W).T @ Y).T,
+                lambda X, Y, W, lam: Y.T @ (X @ W),
                 "You projected the labels on the codes, but did not divide by what the codes themselves weigh: "
                 "the k x k system is missing.",
             ),
             Mistake(
-                lambda X, Y, W, lam: _with_ridge(X, Y - Y.mean(axis=0), W, lam / 2),
+                lambda X, Y, W, lam: _with_ridge(X, Y.toarray() - Y.mean(axis=0), W, lam / 2),
                 "You centred Y. LEML's objective takes Y as it is.",
             ),
             Mistake(
-                lambda X, Y, W, lam: _with_ridge(X, Y, W, len(Y) * lam / 2),
+                lambda X, Y, W, lam: _with_ridge(X, Y, W, Y.shape[0] * lam / 2),
                 "The ridge is n times too strong: the loss is a sum over the documents, not their mean.",
             ),
         ),
         hints=(
-            "With W fixed, the codes A = X W are just numbers: k features of each document.",
+            "With W fixed, the codes A = X W are just numbers: k features of each document. X and Y are sparse: `@` "
+            "works on them, np.dot and most of np.linalg do not.",
             "Then it is one ridge regression for each label, and all of them share one k x k matrix.",
             "Set the derivative by H to zero, divide by 2, and solve for H: np.linalg.solve(matrix, right side).",
         ),

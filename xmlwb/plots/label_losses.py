@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from plotly.subplots import make_subplots
 
-from xmlwb.plots.theme import BLACK, BLUE, FONT_SIZE, GREY, ORANGE, model_styles
+from xmlwb.plots.label_space import add_constant_recall
+from xmlwb.plots.theme import BLACK, BLUE, FONT_SIZE, GREY, ORANGE, Style
 
 Floats = NDArray[np.float64]
 LossOf = Callable[[Floats], Floats]
@@ -70,35 +71,51 @@ def loss_figure(losses: Mapping[str, tuple[LossOf, LossOf]], recorded: float, be
     return figure.update_layout(height=450, margin={"t": 70, "b": 110}, legend={"orientation": "h", "y": -0.32})
 
 
-def knock_out_figure(study: pd.DataFrame, strength: float, k: int = 5) -> go.Figure:
-    """Left: P@1 of each model against the share of 1s lost. Right: recall by frequency bin at one strength.
+#: A loss is not a method: colours that the methods of the chapter do not have, and always the same for one loss.
+_LOSS_STYLES = {
+    "squared": Style("#8C510A", "triangle-up", "solid"),
+    "logistic": Style("#35978F", "square", "dash"),
+    "squared hinge": Style("#7570B3", "diamond", "dot"),
+}
+
+
+def knock_out_figure(
+    study: pd.DataFrame, strength: float, k: int = 5, constant: Mapping[str, float] | None = None
+) -> go.Figure:
+    """Left: P@1 of each loss against the share of 1s lost. Right: recall by frequency bin at one strength.
+
+    Means over the throws; the whiskers reach from the lowest to the highest throw.
 
     Parameters
     ----------
     study : DataFrame
-        From `xmlwb.lessons.label_losses.knock_out_study`.
+        From `xmlwb.lessons.label_losses.knock_out_study`; its models are named as losses: "squared", "logistic",
+        "squared hinge".
     strength : float
         One of the study's.
+    constant : mapping of bin to float, optional
+        Recall of one and the same ranking for every document, drawn as a line across each bin's bars.
     """
-    styles = model_styles(dict.fromkeys(study["model"]))
-    at = study[study["strength"] == strength]
-    whole = study[study["strength"] == study["strength"].min()]
-    lost, tail = float(at["lost"].iloc[0]), float(at["lost of the tail"].iloc[0])
+    bins = ["head", "torso", "tail"]
+    means, lows, highs = (study.groupby(["model", "strength"]).agg(how, numeric_only=True) for how in _SPREAD)
+    lost = study[study["strength"] == strength][["lost", "lost of the tail"]].mean()
     figure = make_subplots(
         cols=2,
         column_widths=[0.45, 0.55],
         horizontal_spacing=0.12,
         subplot_titles=[
             "P@1 on whole labels",
-            f"recall@{k}: {lost:.0%} of all 1s gone, {tail:.0%} of the tail's<br>(outline: with all labels)",
+            f"recall@{k}: {lost['lost']:.0%} of all 1s gone, {lost['lost of the tail']:.0%} of the tail's"
+            "<br>(outline: with all labels)",
         ],
     )
-    bins = ["head", "torso", "tail"]
-    for name, style in styles.items():
-        rows = study[study["model"] == name].sort_values("strength")
+    for name in dict.fromkeys(study["model"]):
+        style = _LOSS_STYLES[name]
+        mean, low, high = means.loc[name], lows.loc[name], highs.loc[name]
         figure.add_scatter(
-            x=100 * rows["lost"],
-            y=rows["P@1"],
+            x=100 * mean["lost"],
+            y=mean["P@1"],
+            error_y=_whiskers(mean["P@1"], low["P@1"], high["P@1"]),
             mode="lines+markers",
             line={"color": style.colour, "dash": style.dash},
             marker={"symbol": style.symbol, "size": 12},
@@ -108,19 +125,19 @@ def knock_out_figure(study: pd.DataFrame, strength: float, k: int = 5) -> go.Fig
             row=1,
             col=1,
         )
-        before, now = (
-            [100 * float(table.loc[table["model"] == name, bin_].iloc[0]) for bin_ in bins] for table in (whole, at)
-        )
+        now, least, most = (100 * table.loc[strength, bins].to_numpy(dtype=float) for table in (mean, low, high))
+        before = 100 * mean.loc[mean.index.min(), bins].to_numpy(dtype=float)
         outline = {"color": "rgba(0,0,0,0)", "line": {"color": style.colour, "width": 2}}
-        # an invisible bar as high as the higher of the two carries the number, so that it stands above both
-        for values, marker, text in (
-            (now, {"color": style.colour}, None),
-            (before, outline, None),
-            (np.maximum(now, before), {"color": "rgba(0,0,0,0)"}, [f"{value:.0f}" for value in now]),
+        # an invisible bar as high as the highest of all carries the number, so that it stands above them
+        for values, marker, text, whiskers in (
+            (now, {"color": style.colour}, None, _whiskers(now, least, most)),
+            (before, outline, None, None),
+            (np.maximum(most, before), {"color": "rgba(0,0,0,0)"}, [f"{value:.0f}" for value in now], None),
         ):
             figure.add_bar(
                 x=bins,
                 y=values,
+                error_y=whiskers,
                 offsetgroup=name,
                 marker=marker,
                 text=text,
@@ -134,10 +151,26 @@ def knock_out_figure(study: pd.DataFrame, strength: float, k: int = 5) -> go.Fig
                 row=1,
                 col=2,
             )
-    figure.add_vline(x=100 * lost, line={"color": GREY, "width": 2, "dash": "dot"}, row=1, col=1)
+    if constant is not None:
+        add_constant_recall(figure, constant, col=2)
+    figure.add_vline(x=100 * lost["lost"], line={"color": GREY, "width": 2, "dash": "dot"}, row=1, col=1)
     figure.update_xaxes(title="training 1s knocked out, %", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title="P@1", row=1, col=1)
-    figure.update_xaxes(title="labels", row=1, col=2)
+    figure.update_xaxes(title="frequency bin", row=1, col=2)
     figure.update_yaxes(title=f"recall@{k}, %", range=[0, 108], row=1, col=2)
     figure.update_annotations(font_size=FONT_SIZE)
     return figure.update_layout(height=440, margin={"t": 70}, barmode="group", legend={"orientation": "h", "y": -0.22})
+
+
+_SPREAD = ("mean", "min", "max")
+
+
+def _whiskers(mean: ArrayLike, low: ArrayLike, high: ArrayLike) -> dict[str, object]:
+    centre = np.asarray(mean, dtype=float)
+    return {
+        "array": np.asarray(high, dtype=float) - centre,
+        "arrayminus": centre - np.asarray(low, dtype=float),
+        "thickness": 2,
+        "width": 5,
+        "color": BLACK,
+    }

@@ -14,6 +14,7 @@ from xmlwb.plots.theme import BLACK, BLUE, FONT_SIZE, GREEN, GREY, ORANGE, SKY, 
 
 #: Each frequency bin's colour and dash, the colours of the tail lens.
 BIN_STYLES = {"head": (BLUE, "solid"), "torso": (ORANGE, "dash"), "tail": (GREEN, "dot")}
+_ALL_STYLES = {"all": (BLACK, "longdash"), **BIN_STYLES}
 _CAMERA = {"eye": {"x": 1.25, "y": -1.5, "z": 0.65}, "center": {"x": 0, "y": 0, "z": -0.2}}
 
 
@@ -117,15 +118,18 @@ def block_spectrum_figure(spectra: pd.DataFrame, level: float = 0.8) -> go.Figur
     spectra : DataFrame
         From `xmlwb.lessons.label_spectrum.block_spectra`.
     level : float
-        The share at which a line is drawn; each panel's title says what it takes to reach it.
+        The share at which a line is drawn; each panel's title says what it takes to reach it, in directions and in
+        labels alone, and what the former save.
     """
     bins = list(dict.fromkeys(spectra["bin"]))
     tables = [spectra[spectra["bin"] == name] for name in bins]
-    titles = [
-        f"<b>{name}</b>: {int(table['labels'].iloc[0]):,} labels<br>{level:.0%} takes "
-        f"{_reach(table, 'directions', level)} directions"
-        for name, table in zip(bins, tables, strict=True)
-    ]
+    titles = []
+    for name, table in zip(bins, tables, strict=True):
+        directions, alone = _reach(table, "directions", level), _reach(table, "labels alone", level)
+        titles.append(
+            f"<b>{name}</b>: {int(table['labels'].iloc[0]):,} labels<br>{level:.0%}: {directions} directions, "
+            f"or {alone} labels alone<br>saves {1 - directions / alone:.0%}"
+        )
     figure = make_subplots(cols=len(bins), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.05)
     for column, table in enumerate(tables, start=1):
         for y, colour, dash, name in (
@@ -147,7 +151,7 @@ def block_spectrum_figure(spectra: pd.DataFrame, level: float = 0.8) -> go.Figur
     figure.update_xaxes(title="m", rangemode="tozero")
     figure.update_yaxes(range=[0, 103])
     figure.update_yaxes(title="share of the bin's squares, %", col=1)
-    return figure.update_layout(height=430, margin={"t": 80}, legend={"orientation": "h", "y": -0.22})
+    return figure.update_layout(height=450, margin={"t": 100}, legend={"orientation": "h", "y": -0.22})
 
 
 def _reach(table: pd.DataFrame, column: str, level: float) -> int:
@@ -162,7 +166,7 @@ def shared_energy_figure(tables: Mapping[str, pd.DataFrame], value: str, title: 
     tables : mapping of data set's name to DataFrame
         With "bin", "m" and the column ``value``, a fraction: from `xmlwb.lessons.label_spectrum`.
     value : str
-        "share" or "recovered".
+        "share", "half kept" or "recovered".
     title : str
         Of the vertical axis, without its unit.
     at : int
@@ -171,18 +175,20 @@ def shared_energy_figure(tables: Mapping[str, pd.DataFrame], value: str, title: 
     titles = []
     for name, table in tables.items():
         shares = table[table["m"] == at].set_index("bin")[value]
-        told = ", ".join(f"{bin_} {100 * shares[bin_]:.0f} %" for bin_ in BIN_STYLES if bin_ in shares)
+        told = ", ".join(f"{bin_} {100 * shares[bin_]:.0f} %" for bin_ in _ALL_STYLES if bin_ in shares)
         titles.append(f"{name}<br>m = {at}: {told}" if told else name)
     figure = make_subplots(cols=len(tables), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.06)
     for column, table in enumerate(tables.values(), start=1):
-        for name, (colour, dash) in BIN_STYLES.items():
+        for name, (colour, dash) in _ALL_STYLES.items():
             part = table[table["bin"] == name]
+            if part.empty:
+                continue
             figure.add_scatter(
                 x=part["m"],
                 y=100 * part[value],
                 mode="lines",
                 line={"color": colour, "dash": dash, "width": 5},
-                name=f"labels of the {name}",
+                name="all labels" if name == "all" else f"labels of the {name}",
                 legendgroup=name,
                 showlegend=column == 1,
                 row=1,
@@ -195,7 +201,9 @@ def shared_energy_figure(tables: Mapping[str, pd.DataFrame], value: str, title: 
     return figure.update_layout(height=450, margin={"t": 70}, legend={"orientation": "h", "y": -0.24})
 
 
-def rank_figure(study: pd.DataFrame, m: int, metric: str = "P@1", k: int = 5) -> go.Figure:
+def rank_figure(
+    study: pd.DataFrame, m: int, metric: str = "P@1", k: int = 5, constant: Mapping[str, float] | None = None
+) -> go.Figure:
     """Left: a metric of each method against the rank, the present one marked. Right: recall by bin at that rank.
 
     Parameters
@@ -206,6 +214,8 @@ def rank_figure(study: pd.DataFrame, m: int, metric: str = "P@1", k: int = 5) ->
         The rank looked at; one of the study's.
     metric : str
         A column of the study.
+    constant : mapping of bin to float, optional
+        Recall of one and the same ranking for every document, drawn as a line across each bin's bars.
     """
     styles = model_styles(dict.fromkeys(study["method"]))
     at_m = study[study["m"] == m].sort_values(metric, ascending=False, kind="stable")
@@ -243,11 +253,30 @@ def rank_figure(study: pd.DataFrame, m: int, metric: str = "P@1", k: int = 5) ->
             row=1,
             col=2,
         )
+    if constant is not None:
+        add_constant_recall(figure, constant, col=2)
     figure.add_vline(x=m, line={"color": GREY, "width": 2, "dash": "dot"}, row=1, col=1)
     ticks = sorted(study["m"].unique())
     figure.update_xaxes(type="log", title="directions m", tickvals=ticks, row=1, col=1)
     figure.update_yaxes(title=metric, row=1, col=1)
-    figure.update_xaxes(title="labels", row=1, col=2)
+    figure.update_xaxes(title="frequency bin", row=1, col=2)
     figure.update_yaxes(title=f"recall@{k}, %", range=[0, 104], row=1, col=2)
     figure.update_annotations(font_size=FONT_SIZE)
     return figure.update_layout(height=440, margin={"t": 60}, legend={"orientation": "h", "y": -0.22})
+
+
+def add_constant_recall(figure: go.Figure, recall: Mapping[str, float], *, col: int) -> None:
+    """Draw the recall of one ranking for every document as a line across each bin's bars."""
+    name = "the same ranking for every document"
+    for place, bin_ in enumerate(BIN_STYLES):
+        figure.add_scatter(
+            x=[place - 0.45, place + 0.45],
+            y=[100 * recall[bin_]] * 2,
+            mode="lines",
+            line={"color": GREY, "width": 4, "dash": "dot"},
+            name=name,
+            legendgroup=name,
+            showlegend=place == 0,
+            row=1,
+            col=col,
+        )
