@@ -125,7 +125,7 @@ def test_wait_starts_what_nobody_started_and_times_out() -> None:
     with pytest.raises(TimeoutError, match=r"timeout=0\.01"):
         live.wait(0.01)
     assert live.running
-    with pytest.raises(RuntimeError, match="still training"):
+    with pytest.raises(RuntimeError, match="still running"):
         live.start()
     model.allow(1)
     live.wait(PATIENCE)

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, Self
 
 import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 
+from xmlwb.widgets.background_run import BackgroundRun
 from xmlwb.widgets.clicks import hear_beside_cells
 from xmlwb.widgets.figure import LiveFigure
-from xmlwb.widgets.messages import error_line, plain_line
 
-State = Literal["ready", "running", "stopping", "stopped", "finished", "failed"]
 Cell = Callable[[str, int, int], float]
 Draw = Callable[[str, np.ndarray], go.Figure]
 
 _REDRAW_SECONDS = 0.3
-_BAR_STYLES = {"finished": "success", "stopped": "warning", "failed": "danger"}
 
 
-class LiveMap(widgets.VBox):
+class LiveMap(BackgroundRun):
     """Compute one number for each cell of a grid in a thread, and show the grid while it fills in.
 
     The cell that shows the widget ends at once. The tab that the reader looks at is computed first, coarsely and then
@@ -79,101 +75,26 @@ class LiveMap(widgets.VBox):
         self._order = coarse_to_fine(*shape)
         self._done = dict.fromkeys(titles, 0)
         self.values = {name: np.full(shape, np.nan) for name in titles}
-        self.state: State = "ready"
-        self.error: Exception | None = None
-        self._lock = threading.RLock()
-        self._stop_asked = threading.Event()
-        self._thread: threading.Thread | None = None
         self._seconds = self._last_draw = 0.0
-
-        self._start_button = widgets.Button(description="Start", icon="play", button_style="primary")
-        self._stop_button = widgets.Button(
-            description="Stop", icon="stop", button_style="danger", tooltip="End after the present cell; keep the map"
-        )
-        self._bar = widgets.IntProgress(min=0, max=len(titles) * len(self._order), layout={"width": "200px"})
-        self._status = widgets.HTML()
         self.views = {name: LiveFigure() for name in titles}
         self._tabs = widgets.Tab(children=list(self.views.values()), titles=list(titles.values()))
         # The front end says when the reader opens another tab; a thread must not ask the widget for it.
         self._looked_at = next(iter(titles))
         self._tabs.observe(self._look, names="selected_index")
-        self._start_button.on_click(lambda _button: None if self.running else self.start())
-        self._stop_button.on_click(lambda _button: self.stop())
-        hear_beside_cells(self._stop_button)
         hear_beside_cells(self._tabs)
-        controls = widgets.Box(
-            [self._start_button, self._stop_button, self._bar, self._status],
-            layout={"display": "flex", "flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 12px"},
-        )
-        super().__init__([controls, self._tabs])
-        for name in titles:
-            self._redraw(name)
+        super().__init__(job="map", step="cell", kept="map")
+        self.children = (self._controls, self._tabs)
+        self._bar.max = len(titles) * len(self._order)
+        self._draw()
         self._show()
         if start:
             self.start()
 
     # -- what the notebook calls -----------------------------------------------------------------------------------
 
-    def start(self) -> Self:
-        """Go on with the cells that are still missing, in a thread, and return at once.
-
-        Raises
-        ------
-        RuntimeError
-            If it is running already.
-        """
-        with self._lock:
-            if self.running:
-                raise RuntimeError("this LiveMap is still running; press Stop, or call wait() first")
-            self._stop_asked.clear()
-            self.error = None
-            self.state = "running"
-            self._show()
-            self._thread = threading.Thread(target=self._fill, name="LiveMap", daemon=True)
-            self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Ask it to end after the present cell; does nothing where nothing runs."""
-        self._stop_asked.set()
-        with self._lock:
-            if self.state == "running":
-                self.state = "stopping"
-                self._show()
-
-    def wait(self, timeout: float | None = None) -> Self:
-        """Wait until the map is full or stopped, and start it first if nobody has.
-
-        Raises
-        ------
-        TimeoutError
-            If it is still running after ``timeout`` seconds; it goes on.
-        Exception
-            What a cell raised.
-        """
-        if self._thread is None:
-            self.start()
-        thread = self._thread
-        assert thread is not None
-        try:
-            thread.join(timeout)
-        except KeyboardInterrupt:
-            self.stop()
-            raise
-        if thread.is_alive():
-            raise TimeoutError(f"the map is still filling in after timeout={timeout} s: {self.status}")
-        if self.error is not None:
-            raise self.error
-        return self
-
     def result(self, timeout: float | None = None) -> dict[str, np.ndarray]:
         """Wait as `wait` does, then return the values of each tab."""
         return self.wait(timeout).values
-
-    @property
-    def running(self) -> bool:
-        """Whether the thread is under way."""
-        return self.state in ("running", "stopping")
 
     @property
     def status(self) -> str:
@@ -185,31 +106,21 @@ class LiveMap(widgets.VBox):
 
     # -- what the thread does --------------------------------------------------------------------------------------
 
-    def _fill(self) -> None:
+    def _work(self) -> bool:
         begin = time.perf_counter() - self._seconds
-        try:
-            for tab, row, column in self._missing():
-                if self._stop_asked.is_set():
-                    break
-                value = float(self._cell(tab, row, column))
-                with self._lock:
-                    self.values[tab][row, column] = value
-                    self._done[tab] += 1
-                    now = time.perf_counter()
-                    self._seconds = now - begin
-                    if now - self._last_draw >= _REDRAW_SECONDS or self._done[tab] == len(self._order):
-                        self._redraw(tab)
-                        self._show()
-        except Exception as error:  # shown in the widget, raised again by wait() and result()
+        for tab, row, column in self._missing():
+            if self._stop_asked.is_set():
+                break
+            value = float(self._cell(tab, row, column))
             with self._lock:
-                self.error, self.state = error, "failed"
-        else:
-            with self._lock:
-                self.state = "finished" if sum(self._done.values()) == self._bar.max else "stopped"
-        with self._lock:
-            for tab in self.views:
-                self._redraw(tab)
-            self._show()
+                self.values[tab][row, column] = value
+                self._done[tab] += 1
+                now = time.perf_counter()
+                self._seconds = now - begin
+                if now - self._last_draw >= _REDRAW_SECONDS or self._done[tab] == len(self._order):
+                    self._redraw(tab)
+                    self._show()
+        return sum(self._done.values()) == self._bar.max
 
     def _missing(self) -> Iterator[tuple[str, int, int]]:
         """The next cell of the tab that the reader looks at, or of the first tab that is not full."""
@@ -226,6 +137,10 @@ class LiveMap(widgets.VBox):
         if change["new"] is not None:
             self._looked_at = list(self.views)[change["new"]]
 
+    def _draw(self) -> None:
+        for tab in self.views:
+            self._redraw(tab)
+
     def _redraw(self, tab: str) -> None:
         self.views[tab].show(self._draw_figure(tab, self.values[tab].copy()))
         self._last_draw = time.perf_counter()
@@ -234,11 +149,8 @@ class LiveMap(widgets.VBox):
         full = self.state == "finished"
         self._start_button.description = "Start" if self.state in ("ready", "finished") else "Go on"
         self._start_button.disabled = self.running or full
-        self._stop_button.disabled = self.state != "running"
-        self._stop_button.description = "Stopping" if self.state == "stopping" else "Stop"
         self._bar.value = sum(self._done.values())
-        self._bar.bar_style = _BAR_STYLES.get(self.state, "")
-        self._status.value = error_line(self.error) if self.error is not None else plain_line(self.status)
+        super()._show()
 
 
 def coarse_to_fine(rows: int, columns: int) -> list[tuple[int, int]]:
