@@ -49,7 +49,7 @@ class PLST(CodedLabelModel):
 
     Train: the SVD, O((nnz(Y) + (n + L) m) m) a Lanczos restart, then one ridge regression of m targets, by Cholesky
     (O(d^3 + d^2 m)) up to 4,096 features and by conjugate gradients (O(nnz(X) m) a step) beyond. Predict, for an
-    instance, O(nnz(x) m + L m); size 4 m (d + L) bytes.
+    instance, O(nnz(x) m + L m); size 4 m (d + L) bytes. A fit cannot be stopped before it has the singular vectors.
 
     ============== ============================ ============================== ================================
     what           paper (abstract)             released code (mlc_lsdr)       here

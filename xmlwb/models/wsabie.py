@@ -33,18 +33,17 @@ class WSABIE(XMCModel):
     n_components : int, default 100
         m, the dimension of the space (the paper: 100). It may be larger than n, d or L: nothing is factored.
     learning_rate : float, default 0.3
-        Length of a row's first step; it falls linearly to 0. 0.2 to 0.5 did best on a fifth of bibtex's and of
-        delicious's training instances that was held out, the larger on the larger set.
+        Length of a row's first step; it falls linearly to 0.
     n_epochs : int, default 20
-        Passes over the instances; 40 did about as well there, at a lower rate on bibtex.
+        Passes over the instances.
     max_norm : float, default 10.0
-        C, the greatest length of a row of W and H. 3 and 10 did equally well there, 1.5 worse.
+        C, the greatest length of a row of W and H.
     max_draws : int, default 1000
         Draws in search of a violator, at most; the positive then counts as ranked first. With fewer labels than this,
         the paper's own bound holds, as many draws as there are negatives.
     fit_intercept : bool, default True
         Whether instances have a constant feature 1, so that a label can be likely without any evidence. The paper's
-        model has none; on delicious it is worth 3.9 points of P@1.
+        model has none; on delicious it is worth 3.8 points of P@1 (see the Notes).
     n_jobs : int or None, default None
         Threads of prediction; learning has one, and so does not depend on it.
     random_state : int or None, default 0
@@ -89,11 +88,12 @@ class WSABIE(XMCModel):
     The authors' own code is not known to be public; the other is ``wsabie_updates`` in the Galois project
     (``lonestar/experimental/leml/wsabie.cpp``).
 
-    P@1/3/5 over ten splits, with the defaults: bibtex 62.1/38.9/28.8, delicious 68.5/62.3/57.4. Zhang et al. (2018,
-    table 2) print 54.78/32.39/23.98 and 64.13/58.13/53.64. Without the constant feature it is 61.9/38.8/28.8 and
-    64.6/58.6/54.0: on delicious the constant accounts for nearly all of the difference.
-    ``benchmarks/paper_tables.py --table dxml-2 --methods wsabie`` chooses the learning rate and the number of epochs on
-    validation data.
+    P@1/3/5 with the defaults: bibtex 62.3/38.5/28.7, delicious 69.2/62.9/58.0, on the first split, by
+    ``benchmarks/label_space_scale.py --runs wsabie:bibtex,wsabie:delicious``; without the constant feature (``--param
+    wsabie.fit_intercept=false``) 61.2/38.8/28.6 and 65.4/59.1/54.5. Zhang et al. (2018, table 2) print
+    54.78/32.39/23.98 and 64.13/58.13/53.64 over ten splits.
+    ``benchmarks/paper_tables.py --table dxml-2 --methods wsabie`` repeats all ten, with learning rate and
+    number of epochs chosen on validation data.
 
     References
     ----------

@@ -69,7 +69,7 @@ class WarpDescent:
     space nor, much, on its dimension. The learning rate thus is the length of the first step.
 
     A pass takes O(m (nnz(X) + draws)), and for each instance at most L scores are computed; memory besides W and H
-    is 4 (d + 5 L) bytes.
+    is at most 4 (d + 8 L) + 8 n bytes: step sizes of the rows, seven notes for each label, the order of the instances.
     """
 
     def __init__(
