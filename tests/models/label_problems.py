@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,3 +73,14 @@ def label_problems(draw: st.DrawFn) -> LabelProblem:
 def scores_of(model, X: np.ndarray) -> np.ndarray:
     """All scores of a fitted linear label-space model."""
     return X @ model.W_.astype(np.float64) @ model.H_.T + model.bias_
+
+
+def peak_bytes(call: Callable[[], object]) -> int:
+    """The most that a call holds at once, without what was there before; a first call compiles the kernels."""
+    call()
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from label_problems import peak_bytes
 from scipy import sparse
 
 from xmlwb.datasets.synthetic import make_synthetic
@@ -99,7 +100,12 @@ def test_a_loaded_model_has_the_same_matrix_without_the_seed(planted, matrix: st
     [
         (lambda model: {"W_": model.W_[:, 1:]}, "W_ has shape"),
         (lambda model: {"measurement_": model.measurement_[:, 1:]}, "measurement_ has shape"),
-        (lambda model: {"labels_": model.labels_ + 1}, r"labels_ lie in \[1, 40\] of 40 labels"),
+        (lambda model: {"labels_": model.labels_ + 1}, "wanted ascending label numbers below 40"),
+        (lambda model: {"labels_": model.labels_[::-1].copy()}, "wanted ascending label numbers"),
+        (lambda model: {"labels_": np.maximum(model.labels_, 1)}, "wanted ascending label numbers"),
+        (lambda model: {"labels_": model.labels_ - 1}, "wanted ascending label numbers"),
+        (lambda model: {"labels_": model.labels_ + 0.5}, "wanted ascending label numbers"),
+        (lambda model: {"labels_": np.full(len(model.labels_), np.nan)}, "wanted ascending label numbers"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_not_loaded(planted, spoil, message: str, tmp_path) -> None:
@@ -122,6 +128,18 @@ def test_number_of_measurements() -> None:
     assert m(1) == 1
     assert m(40, n_measurements=500) == 64
     assert m(40, n_measurements=500, matrix="gaussian") == 40
+
+
+@pytest.mark.parametrize("matrix", ["hadamard", "gaussian"])
+def test_the_memory_estimate_is_near_the_peak(matrix: str) -> None:
+    n, d, L = 500, 30, 1200
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((n, d), density=0.3, rng=rng, dtype=np.float32, format="csr")
+    Y = sparse.csr_array((rng.random((n, L)) < 20 / L).astype(np.float32))
+    model = CompressedSensing(matrix=matrix, n_measurements=100)
+    peak = peak_bytes(lambda: model.fit(X, Y, eval_set=(X[:20], Y[:20])))
+    assert len(model.labels_) == L
+    assert peak / 1.5 < model.memory_estimate(n, d, L, X.nnz) < 1.5 * peak
 
 
 def test_too_many_labels_are_refused_with_the_memory_it_takes(monkeypatch) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from label_problems import QUICK, LabelProblem, label_problems
+from label_problems import QUICK, LabelProblem, label_problems, peak_bytes
+from scipy import sparse
 
 from xmlwb.datasets.synthetic import make_synthetic
 from xmlwb.models import CPLST, PLST
@@ -72,13 +73,22 @@ def test_no_directions_are_predicted_more_easily_than_those_of_occa(problem: Lab
 
 def test_occa_refuses_what_it_cannot_do():
     data = make_synthetic(60, OCCA_UP_TO + 1, n_features=20, random_state=0)
-    with pytest.raises(ValueError, match=r"Y has 4097 labels; wanted at most 4096.*0.3 GiB"):
+    with pytest.raises(ValueError, match=r"Y has 4097 labels; wanted at most 4096.*0.4 GiB"):
         occa(data.X_train, data.Y_train, 3)
     few = data.Y_train[:, :5]
     with pytest.raises(ValueError, match="n_components is 6; wanted at most the 5 labels"):
         occa(data.X_train, few, 6)
     with pytest.raises(ValueError, match="n_components is 0"):
         occa(data.X_train, few, 0)
+    for alpha in (0, -1.0, np.nan):
+        with pytest.raises(ValueError, match=f"alpha is {alpha}; wanted a number above 0"):
+            occa(data.X_train, few, 3, alpha=alpha)
+
+
+def test_occa_takes_the_memory_that_it_says():
+    rng = np.random.default_rng(0)
+    X, Y = (sparse.csr_array(rng.random((50, width)) < 0.1, dtype=np.float32) for width in (20, 700))
+    assert peak_bytes(lambda: occa(X, Y, 5)) == pytest.approx(27 * 700**2, rel=0.1)
 
 
 def test_passes_are_checked():

@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, reject
-from label_problems import QUICK, LabelProblem, label_problems, scores_of
+from label_problems import QUICK, LabelProblem, label_problems, peak_bytes, scores_of
 from scipy import sparse
 
 from xmlwb.datasets.synthetic import make_synthetic
 from xmlwb.metrics import precision_at_k
 from xmlwb.models import CPLST, MLCSSP, PLST, STOP, SVDLabels
 from xmlwb.models.label_space import label_space_errors
-from xmlwb.solvers import ridge
+from xmlwb.solvers import centred_labels, ridge
 
 ALL = [SVDLabels, PLST, CPLST, MLCSSP]
 
@@ -39,6 +39,12 @@ def test_the_errors_are_those_of_the_dense_computation(problem: LabelProblem):
     assert errors.prediction == pytest.approx(prediction, abs=1e-5 * scale)
     assert errors.encoding == pytest.approx(encoding, abs=1e-5 * scale)
     assert errors.total == errors.prediction + errors.encoding
+
+
+@pytest.mark.parametrize("alpha", [0, -1.0, np.nan])
+def test_the_errors_need_a_penalty(alpha):
+    with pytest.raises(ValueError, match=f"alpha is {alpha}; wanted a number above 0"):
+        label_space_errors(sparse.eye_array(3, format="csr"), sparse.eye_array(3, format="csr"), np.eye(3), alpha=alpha)
 
 
 @pytest.mark.parametrize("method", ALL)
@@ -114,6 +120,22 @@ def test_memory_follows_the_arrays_not_the_square_of_the_labels(method):
     estimate = method().memory_estimate(n=500_000, d=140_000, L=670_000, nnz=40_000_000)
     arrays = 4 * 100 * (500_000 + 140_000 + 670_000)
     assert arrays < estimate < 30 * arrays
+
+
+@pytest.mark.parametrize("method", ALL)
+@pytest.mark.parametrize(
+    ("n", "d", "L", "m"),
+    [(300, 50, 300, 20), (250, 50, 700, 10), (700, 50, 800, 20), (400, 50, 500, 101), (200, 4200, 200, 20)],
+    ids=["Gram", "Gram of instances", "Lanczos", "many directions", "conjugate gradients"],
+)
+def test_the_memory_estimate_is_near_the_peak(method, n, d, L, m, monkeypatch):
+    monkeypatch.setattr(centred_labels, "GRAM_UP_TO", 300)
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((n, d), density=20 / d, rng=rng, dtype=np.float32, format="csr")
+    Y = sparse.csr_array((rng.random((n, L)) < 3 / L).astype(np.float32))
+    model = method(n_components=m)
+    peak = peak_bytes(lambda: model.fit(X, Y))
+    assert peak / 3 < model.memory_estimate(n, d, L, X.nnz) < 3 * peak
 
 
 @pytest.mark.parametrize("method", ALL)

@@ -6,7 +6,7 @@ from hypothesis import given
 from label_problems import QUICK, LabelProblem, label_problems
 from scipy import sparse
 
-from xmlwb.models import MLCSSP
+from xmlwb.models import MLCSSP, ModelFileError
 from xmlwb.models.mlcssp import draw_labels, lift
 
 
@@ -51,3 +51,12 @@ def test_another_seed_draws_other_labels():
     Y = sparse.csr_array((rng.random((60, 30)) < 0.2).astype(np.float32))
     chosen = [MLCSSP(n_components=8, random_state=seed).fit(X, Y).chosen_.tolist() for seed in (0, 0, 1)]
     assert chosen[0] == chosen[1] != chosen[2]
+
+
+@pytest.mark.parametrize("chosen", [[0, 3], [-1, 2], [0.0, np.nan]])
+def test_labels_that_are_none_are_not_loaded(chosen: list[float], tmp_path):
+    model = MLCSSP(n_components=2).fit(np.eye(3), np.eye(3))
+    model.chosen_ = np.array(chosen)
+    model.save(tmp_path / "model")
+    with pytest.raises(ModelFileError, match=r"chosen_ holds .*; wanted label numbers below 3"):
+        MLCSSP.load(tmp_path / "model")

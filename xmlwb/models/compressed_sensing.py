@@ -197,8 +197,10 @@ class CompressedSensing(XMCModel):
         L, m = len(self.labels_), len(self.bias_)
         self._require_shapes(labels_=(L,), bias_=(m,), W_=(self.n_features_in_, m))
         self._require_shapes(measurement_=(m,) if self.measurement_.ndim == 1 else (L, m))
-        if L and (self.labels_.min() < 0 or self.labels_.max() >= self.n_labels_):
-            raise ValueError(f"labels_ lie in [{self.labels_.min()}, {self.labels_.max()}] of {self.n_labels_} labels")
+        labels = self.labels_
+        in_range = np.all((labels >= 0) & (labels < self.n_labels_))
+        if labels.dtype.kind not in "iu" or not in_range or np.any(labels[1:] <= labels[:-1]):
+            raise ValueError(f"labels_ hold {labels}; wanted ascending label numbers below {self.n_labels_}")
         self._A = measurement_from_arrays(self.measurement_, L) if L else None
 
     def _predict_topk(self, X: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:

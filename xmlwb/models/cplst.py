@@ -71,6 +71,7 @@ class CPLST(LabelSpaceModel):
     of all directions seen so far are chosen (Rayleigh and Ritz), and the residuals of those that have not settled are
     the next block. The regressors are combined like the directions, so every pass ends with a whole model; neither H
     nor :math:`Y_c^\top H Y_c` is ever formed. An event is a pass; STOP keeps the pass.
+    A fit cannot be stopped before it has the singular vectors that the first pass starts from.
 
     Train: the SVD of `PLST` and `n_passes` ridge regressions, by Cholesky (O(d^3 + d^2 m)) up to 4,096 features and by
     conjugate gradients (O(nnz(X) m) a step) beyond; a pass adds O((d + L) m^2 n_passes). Predict, for an instance,
@@ -241,8 +242,8 @@ def occa(
     Raises
     ------
     ValueError
-        m out of range, or more than 4,096 labels: the smallest eigenvalues lie too close together for an iteration, so
-        this needs the whole L x L matrix, 16 L^2 bytes and O(L^3).
+        m or alpha out of range, or more than 4,096 labels: the smallest eigenvalues lie too close together for an
+        iteration, so this needs the whole L x L matrix, 27 L^2 bytes at the peak and O(L^3).
 
     Examples
     --------
@@ -255,11 +256,12 @@ def occa(
     """
     L = Y.shape[1]
     check_number("n_components", n_components, low=1, integer=True)
+    check_number("alpha", alpha, low=0, strict=True)
     if n_components > L:
         raise ValueError(f"n_components is {n_components}; wanted at most the {L} labels")
     if L > OCCA_UP_TO:
         raise ValueError(
-            f"Y has {L} labels; wanted at most {OCCA_UP_TO}: OCCA needs an L x L matrix, {16 * L**2 / 2**30:.1f} GiB"
+            f"Y has {L} labels; wanted at most {OCCA_UP_TO}: OCCA needs an L x L matrix, {27 * L**2 / 2**30:.1f} GiB"
         )
     labels, system = CentredLabels(Y, n_jobs=n_jobs), RidgeSystem(X, alpha, n_jobs=n_jobs)
     unexplained = labels.gram()

@@ -20,7 +20,7 @@ from sklearn.utils import check_random_state
 from xmlwb.models.base import EvalSet, XMCModel
 from xmlwb.models.callbacks import Reporter
 from xmlwb.models.validation import check_number, check_seed
-from xmlwb.solvers.centred_labels import CentredLabels
+from xmlwb.solvers.centred_labels import CentredLabels, by_gram_matrix
 from xmlwb.solvers.ridge import DIRECT_UP_TO, RidgeSystem
 from xmlwb.solvers.sparse_dense import times_dense
 from xmlwb.solvers.topk import topk_factored
@@ -58,12 +58,13 @@ class LabelSpaceModel(XMCModel):
         self.random_state = random_state
 
     def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
-        """Codes, regressor and decoder; the singular vectors' workspace; the ridge system's matrix or its arrays."""
+        """Codes, regressor, decoder; the singular vectors' workspace or Gram matrix; the ridge's matrix or its arrays."""
         m = min(self.n_components, n, L)
         model = 4 * m * (n + d + L)
-        lanczos = 8 * (2 * m + 1) * min(n, L) + 8 * m * (n + 2 * L)
+        short = min(n, L)
+        directions = 24 * short**2 if by_gram_matrix(short, m) else 8 * (2 * m + 1) * short + 8 * m * (n + 2 * L)
         ridge = 16 * d * d if d <= DIRECT_UP_TO else 8 * nnz + 6 * 4 * m * (n + d)
-        return model + max(lanczos, ridge)
+        return model + max(directions, ridge)
 
     def _check_params(self) -> None:
         check_number("n_components", self.n_components, low=1, integer=True)
@@ -166,6 +167,11 @@ def label_space_errors(
     LabelSpaceErrors
         PLST minimises ``encoding`` over orthonormal V, OCCA ``prediction``, CPLST ``total``.
 
+    Raises
+    ------
+    ValueError
+        alpha is not above 0.
+
     Examples
     --------
     >>> X = sparse.csr_array(np.eye(4, dtype=np.float32))
@@ -175,6 +181,7 @@ def label_space_errors(
     >>> round(errors.prediction, 3), round(errors.encoding, 3), round(errors.total, 3)
     (1.0, 0.0, 1.0)
     """
+    check_number("alpha", alpha, low=0, strict=True)
     centred = CentredLabels(Y, n_jobs=n_jobs)
     Z = centred.times(V).astype(np.float64)
     W, intercept = RidgeSystem(X, alpha, n_jobs=n_jobs).solve(Z.astype(np.float32))

@@ -53,10 +53,11 @@ class MLCSSP(CodedLabelModel):
     The codes are labels, so the regression may be any classifier, and a code can be read. With all labels chosen it is
     plain ridge regression, also where the columns depend on each other: :math:`Y Y^+ Y = Y`.
 
-    Train as `PLST`, and C^+ Y by an eigendecomposition of C^T C: O(nnz(Y) m + m^3 + L m^2). Nothing in it costs more
-    than linearly in L, so no number of labels is too large for it. What does not scale is what it can hold: a label
-    that was not chosen is told only by the chosen labels it occurs with. On debdeps (21,705 labels, m = 100) P@1 is
-    52.0, where PLST has 60.8 and CPLST 62.1.
+    Train as `PLST` (it too cannot be stopped before it has the singular vectors), and C^+ Y by an eigendecomposition of
+    C^T C: O(nnz(Y) m + m^3 + L m^2). Nothing in it costs more than linearly in L, so no number of labels is too large
+    for it. What does not scale is what it can hold: a label that was not chosen is told only by the chosen labels it
+    occurs with. On debdeps (21,705 labels, m = 100) P@1 is 52.0, where PLST has 60.8 and CPLST 62.1:
+    ``benchmarks/label_space_scale.py --runs mlcssp:debdeps,plst:debdeps,cplst:debdeps``.
 
     ============== ================================ ================================= ==============================
     what           paper                            released code (mlc_lsdr, by the   here
@@ -99,6 +100,9 @@ class MLCSSP(CodedLabelModel):
     def _check_state(self) -> None:
         super()._check_state()
         self._require_shapes(chosen_=(self.H_.shape[1],))
+        chosen = self.chosen_
+        if chosen.dtype.kind not in "iu" or not np.all((chosen >= 0) & (chosen < self.n_labels_)):
+            raise ValueError(f"chosen_ holds {chosen}; wanted label numbers below {self.n_labels_}")
 
 
 def draw_labels(V: np.ndarray, m: int, seed: int) -> np.ndarray:
