@@ -58,7 +58,7 @@ class LabelSpaceModel(XMCModel):
         self.random_state = random_state
 
     def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
-        """Codes, regressor, decoder; the singular vectors' workspace or Gram matrix; the ridge's matrix or its arrays."""
+        """Codes, regressor, decoder; the singular vectors' workspace or Gram matrix; the ridge's matrix or arrays."""
         m = min(self.n_components, n, L)
         model = 4 * m * (n + d + L)
         short = min(n, L)
