@@ -90,6 +90,7 @@ CHAPTERS: list[ChapterInfo] = [
         minutes=90,
         question="Labels are correlated: do a few directions hold most of Y, and for which labels do they not?",
         key="svd_leml",
+        more_minutes=40,
     ),
 ]
 

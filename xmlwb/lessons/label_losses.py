@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
 
 from xmlwb.lessons.label_directions import recall_by_bin
 from xmlwb.metrics import precision_at_k
@@ -118,6 +119,22 @@ def knock_out_study(
         One row for each model, strength and throw: "model", "strength", "throw", "alpha", "lost" (share of all 1s),
         "lost of the tail", "P@1", and recall@k by frequency bin of all of Y: "head", "torso", "tail".
     """
+    with threadpool_limits(1, user_api="blas"):  # the products are small: more threads only wait for each other
+        return _knock_out_study(X, Y, valid, test, propensity, models, strengths, n_documents, throws, k)
+
+
+def _knock_out_study(
+    X: csr_array,
+    Y: csr_array,
+    valid: tuple[csr_array, csr_array],
+    test: tuple[csr_array, csr_array],
+    propensity: np.ndarray,
+    models: Mapping[str, tuple[Callable[[float], XMCModel], Sequence[float]]],
+    strengths: Sequence[float],
+    n_documents: int,
+    throws: int,
+    k: int,
+) -> pd.DataFrame:
     tail = (frequency_bins(Y)["bin"] == "tail").to_numpy()
     rows, chosen = [], {}
     for throw in range(throws):

@@ -92,8 +92,8 @@ QUESTIONS: list[Question] = [
                 "SVD keeps directions in which labels vary most, OCCA those that the features predict with least "
                 "error. OCCA alone prefers what never varies; added to SVD's error (CPLST) it helps when few "
                 "directions are allowed.",
-                "That is what the tables show: OCCA's first directions are labels without a positive, and CPLST beats "
-                "PLST most where m is small and some frequent labels cannot be told from the text.",
+                "That is what the tables show: OCCA's first directions do not vary at all, and CPLST beats PLST most "
+                "where m is small and some frequent labels cannot be told from the text (the coins).",
                 right=True,
             ),
             Choice(
