@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from math import ceil, log
 from typing import NamedTuple
 
 import numpy as np
@@ -106,6 +107,9 @@ class CodedLabelModel(LabelSpaceModel):
         report.total = 1 if system.direct else system.max_iter + 1
 
         def on_step(step: int, last: bool, residual: float) -> bool:
+            # The residual falls by about the same factor each step, so that where it will end can be told.
+            to_come = step if last else ceil(step * log(system.tol) / log(residual)) if residual < 1 else report.total
+            report.total = max(step, min(to_come, system.max_iter)) + 1
             return report({"residual": residual})
 
         W, intercept = system.solve(code.Z, on_step=on_step)
