@@ -74,19 +74,19 @@ class LEML(XMCModel):
     + L k). Size 4 k (d + L) bytes.
 
     ============ =============================== ============================== ==================================
-    what         paper                           another's code                 here
+    what         paper                           C++ in the Galois project      here
     ============ =============================== ============================== ==================================
-    W step       conjugate gradients; trust      conjugate gradients, 25 steps  one Newton direction by 5
+    W step       conjugate gradients; trust      the same, 20 steps             one Newton direction by 5
                  region Newton for the others                                   preconditioned steps, backtracking
-    H step       k x k system for each label     the same                       the same; for other losses and for
+    H step       k x k system for each label     written, but commented out     the same; for other losses and for
                                                                                 given entries as the W step
     balance      -                               -                              after each W step
     first H      not read                        uniform in [0, 1]              orthonormal, in the range of Y^T X
     constant     -                               -                              one constant feature, penalised
-    losses       squared, logistic, L2-hinge     squared                        as the paper
+    lambda       by validation                   0.1                            5; by validation
     ============ =============================== ============================== ==================================
 
-    The authors' own code was not to be had; the other is AnthonyMRios/leml (numpy, Python 2).
+    The authors' own code was not to be had; what Galois holds in ``lonestar/experimental/leml`` looks like it, changed.
 
     References
     ----------
