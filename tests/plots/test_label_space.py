@@ -77,10 +77,13 @@ def test_rank_figure_puts_the_better_method_first_and_shows_the_present_rank():
 
 def test_one_ranking_for_all_is_drawn_across_the_bars():
     constant = {"head": 1.0, "torso": 0.25, "tail": 0.0}
-    plain, figure = rank_figure(study(), 10), rank_figure(study(), 10, constant=constant)
-    lines = figure.data[len(plain.data) :]
-    assert [line.y for line in lines] == [(100, 100), (25, 25), (0, 0)]
+    figure = rank_figure(study(), 10, constant=constant)
+    lines = [shape for shape in figure.layout.shapes if shape.name]
+    assert [(line.y0, line.y1) for line in lines] == [(100, 100), (25, 25), (0, 0)]
+    assert [(line.x0, line.x1) for line in lines] == [(-0.45, 0.45), (0.55, 1.45), (1.55, 2.45)]
     assert [line.showlegend for line in lines] == [True, False, False]
+    # a trace at these numbers would make categories of them
+    assert all(set(bar.x) == {"head", "torso", "tail"} for bar in figure.data if bar.xaxis == "x2")
 
 
 def test_all_labels_together_get_a_line_of_their_own():

@@ -159,7 +159,9 @@ def knock_out_figure(
     figure.update_xaxes(title="frequency bin", row=1, col=2)
     figure.update_yaxes(title=f"recall@{k}, %", range=[0, 108], row=1, col=2)
     figure.update_annotations(font_size=FONT_SIZE)
-    return figure.update_layout(height=440, margin={"t": 70}, barmode="group", legend={"orientation": "h", "y": -0.22})
+    return figure.update_layout(
+        height=470, margin={"t": 70, "b": 110}, barmode="group", legend={"orientation": "h", "y": -0.28}
+    )
 
 
 _SPREAD = ("mean", "min", "max")

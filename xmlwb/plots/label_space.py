@@ -262,20 +262,21 @@ def rank_figure(
     figure.update_xaxes(title="frequency bin", row=1, col=2)
     figure.update_yaxes(title=f"recall@{k}, %", range=[0, 104], row=1, col=2)
     figure.update_annotations(font_size=FONT_SIZE)
-    return figure.update_layout(height=440, margin={"t": 60}, legend={"orientation": "h", "y": -0.22})
+    return figure.update_layout(height=470, margin={"t": 60, "b": 110}, legend={"orientation": "h", "y": -0.28})
 
 
 def add_constant_recall(figure: go.Figure, recall: Mapping[str, float], *, col: int) -> None:
     """Draw the recall of one ranking for every document as a line across each bin's bars."""
-    name = "the same ranking for every document"
+    # shapes, not traces: between the categories of an axis only they can be placed by number
     for place, bin_ in enumerate(BIN_STYLES):
-        figure.add_scatter(
-            x=[place - 0.45, place + 0.45],
-            y=[100 * recall[bin_]] * 2,
-            mode="lines",
+        figure.add_shape(
+            type="line",
+            x0=place - 0.45,
+            x1=place + 0.45,
+            y0=100 * recall[bin_],
+            y1=100 * recall[bin_],
             line={"color": GREY, "width": 4, "dash": "dot"},
-            name=name,
-            legendgroup=name,
+            name="the same ranking for every document",
             showlegend=place == 0,
             row=1,
             col=col,
