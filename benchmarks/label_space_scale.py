@@ -14,8 +14,8 @@ defaults, same rank) on the same X. The SVD of Y is there for information.
 LEML elsewhere, as looked for: PyPI has no leml, rowsparse, pyxclib, libpmf or wsabie; the packages of scikit-multilearn
 0.2 and libmultilabel 0.10 do not contain the method, nor do MEKA's label transformations or the label space programs of
 Tai, Chen and Lin; the authors' own code was not to be had, and the C++ copy in the Galois project
-(lonestar/experimental/leml) needs Galois and has its H step commented out. Two Python 2 programs on GitHub bear its name:
-AnthonyMRios/leml (squared loss, conjugate gradients, numpy in float64, no licence) and
+(lonestar/experimental/leml) needs Galois and has its H step commented out. Two Python 2 programs on GitHub bear its
+name: AnthonyMRios/leml (squared loss, conjugate gradients, numpy in float64, no licence) and
 algorithmdog/Representation-based-Multilabel-Learning (trained by AdaGrad). --pyleml takes a folder with the former's
 module LEML_single.py made readable for Python 3, and runs its class LEMLs with our rank, weight and number of
 iterations; the bar beside it is 1.
