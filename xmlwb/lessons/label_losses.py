@@ -80,6 +80,7 @@ def knock_out(Y: csr_array, kept: np.ndarray, *, random_state: int = 0) -> csr_a
     return csr_array((ones, (rows, Y.indices[survived])), shape=Y.shape)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # the products are small: more threads only wait for each other
 def knock_out_study(
     X: csr_array,
     Y: csr_array,
@@ -119,22 +120,6 @@ def knock_out_study(
         One row for each model, strength and throw: "model", "strength", "throw", "alpha", "lost" (share of all 1s),
         "lost of the tail", "P@1", and recall@k by frequency bin of all of Y: "head", "torso", "tail".
     """
-    with threadpool_limits(1, user_api="blas"):  # the products are small: more threads only wait for each other
-        return _knock_out_study(X, Y, valid, test, propensity, models, strengths, n_documents, throws, k)
-
-
-def _knock_out_study(
-    X: csr_array,
-    Y: csr_array,
-    valid: tuple[csr_array, csr_array],
-    test: tuple[csr_array, csr_array],
-    propensity: np.ndarray,
-    models: Mapping[str, tuple[Callable[[float], XMCModel], Sequence[float]]],
-    strengths: Sequence[float],
-    n_documents: int,
-    throws: int,
-    k: int,
-) -> pd.DataFrame:
     tail = (frequency_bins(Y)["bin"] == "tail").to_numpy()
     rows, chosen = [], {}
     for throw in range(throws):
@@ -181,7 +166,8 @@ def observed_entries(Y: csr_array, share: float, *, random_state: int = 0) -> tu
     Returns
     -------
     observed, left : csr_array, shape (n, L)
-        0/1 mask with ``share * n * L`` entries, and the 1s of Y inside it. The mask is made by n * L throws.
+        0/1 mask with ``share * n * L`` entries, and the 1s of Y inside it. The mask is made by n * L throws,
+        held all at once: a teaching demo, not for a large L.
     """
     seen = np.random.default_rng(random_state).random(Y.shape) < share
     observed = csr_array(seen.astype(np.float32))

@@ -21,6 +21,7 @@ from numba import njit
 from scipy import sparse
 
 from xmlwb.solvers.lanes import LANES, add_to_rows, add_weighted_rows
+from xmlwb.solvers.xorshift import shuffle
 
 #: An instance is left out while every violation at it is below this share of ``tol``.
 IDLE = 0.5
@@ -125,7 +126,7 @@ def _descend(
     for iteration in range(max_iter):
         was_full = n_active == n
         worst = np.float32(0.0)
-        random = _shuffle(order, n_active, random)
+        random = shuffle(order, n_active, random)
         s = 0
         while s < n_active:
             i = order[s]
@@ -156,15 +157,3 @@ def _descend(
                 return iteration + 1, True
             n_active = n
     return max_iter, False
-
-
-@njit(nogil=True, cache=True)
-def _shuffle(order: np.ndarray, n_active: int, random: np.uint64) -> np.uint64:
-    """Fisher-Yates with a xorshift generator: the same order on every platform, and no global state."""
-    for s in range(n_active - 1, 0, -1):
-        random ^= random << np.uint64(13)
-        random ^= random >> np.uint64(7)
-        random ^= random << np.uint64(17)
-        r = np.int64((random >> np.uint64(11)) % np.uint64(s + 1))
-        order[s], order[r] = order[r], order[s]
-    return random

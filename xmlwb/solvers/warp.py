@@ -21,6 +21,8 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
+from xmlwb.solvers.xorshift import advance, below, shuffle
+
 #: Added to the sums of squared gradients; no more than what keeps the first step finite.
 TINY = 1e-12
 
@@ -151,7 +153,7 @@ def _descend(
     c = np.zeros(L, dtype=np.float32)
     moved = np.empty(L, dtype=np.int32)
     loss, rank_sum, n_positives = 0.0, 0.0, 0
-    random = _shuffle(order, random)
+    random = shuffle(order, n, random)
     for step in range(n):
         i = order[step]
         positives = Y_indices[Y_indptr[i] : Y_indptr[i + 1]]
@@ -173,10 +175,8 @@ def _descend(
             for draw in range(1, min(n_negatives, max_draws) + 1):
                 q = p
                 while positive_at[q] == step:
-                    random ^= random << np.uint64(13)
-                    random ^= random >> np.uint64(7)
-                    random ^= random << np.uint64(17)
-                    q = labels[np.int64((random >> np.uint64(11)) % np.uint64(len(labels)))]
+                    random = advance(random)
+                    q = labels[below(len(labels), random)]
                 if scored_at[q] != step:
                     scored_at[q] = step
                     scores[q] = _dot(z, H[q])
@@ -248,15 +248,3 @@ def _move(
         factor = max_norm / np.sqrt(square)
         for t in range(len(row)):
             row[t] *= factor
-
-
-@njit(nogil=True, cache=True)
-def _shuffle(order: np.ndarray, random: np.uint64) -> np.uint64:
-    """Fisher-Yates with a xorshift generator: the same order on every platform, and no global state."""
-    for s in range(len(order) - 1, 0, -1):
-        random ^= random << np.uint64(13)
-        random ^= random >> np.uint64(7)
-        random ^= random << np.uint64(17)
-        r = np.int64((random >> np.uint64(11)) % np.uint64(s + 1))
-        order[s], order[r] = order[r], order[s]
-    return random
