@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
+import sys
+from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from scipy import sparse
 
 import xmlwb.models
-from xmlwb.models import ModelFileError
+from xmlwb.datasets.synthetic import make_synthetic
+from xmlwb.models import ModelFileError, OneVsAll
 from xmlwb.models.persistence import read_model, write_model
 
 
@@ -103,3 +108,118 @@ def test_the_file_can_be_read_by_whoever_the_umask_lets(tmp_path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "m").stat().st_mode & 0o777 == 0o644
+
+
+def buffer_of(array: np.ndarray) -> Any:
+    """What the array's numbers lie in, in the end: the pages of a file, or None for memory of its own."""
+    owner = array
+    while isinstance(owner, np.ndarray | memoryview):
+        owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
+    return owner
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return make_synthetic(200, 20, n_features=100, random_state=1)
+
+
+@pytest.fixture
+def saved(problem, tmp_path):
+    model = OneVsAll().fit(problem.X_train, problem.Y_train)
+    model.save(tmp_path / "m")
+    return model, tmp_path / "m"
+
+
+KINDS = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"]
+
+
+@pytest.mark.parametrize("memory_map", [True, False])
+def test_every_dtype_and_shape_comes_back(tmp_path, memory_map: bool) -> None:
+    shapes = {"plain": (5,), "empty": (0,), "no_rows": (0, 3), "scalar": (), "box": (2, 3, 4)}
+    state = {
+        f"{shape_name}_{dtype.replace('?', 'b1')}_": np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+        for shape_name, shape in shapes.items()
+        for dtype in KINDS
+    }
+    state["nothing_kept_"] = sparse.csr_array((3, 4), dtype=np.float32)
+    write_model(tmp_path / "m", "Popular", {}, state)
+    read = read_model(tmp_path / "m", memory_map=memory_map)[2]
+    assert read.keys() == state.keys()
+    assert read.pop("nothing_kept_").shape == state.pop("nothing_kept_").shape
+    for name, expected in state.items():
+        np.testing.assert_array_equal(read[name], expected, strict=True, err_msg=name)
+        assert type(read[name]) is np.ndarray
+        assert read[name].flags.aligned
+        assert read[name].flags.writeable, "numba would compile its kernels again for read-only arrays"
+
+
+def test_a_loaded_model_lies_in_the_pages_of_its_file(saved, problem) -> None:
+    model, path = saved
+    for loaded in (OneVsAll.load(path), xmlwb.models.load(path)):
+        for array in (loaded.coef_.data, loaded.coef_.indices, loaded.coef_.indptr, loaded.intercept_):
+            assert isinstance(buffer_of(array), mmap.mmap)
+        assert (loaded.predict_topk(problem.X_test) != model.predict_topk(problem.X_test)).nnz == 0
+
+
+def test_a_model_can_be_copied_into_memory(saved, problem) -> None:
+    model, path = saved
+    for loaded in (OneVsAll.load(path, memory_map=False), xmlwb.models.load(path, memory_map=False)):
+        assert not isinstance(buffer_of(loaded.coef_.data), mmap.mmap)
+        assert (loaded.predict_topk(problem.X_test) != model.predict_topk(problem.X_test)).nnz == 0
+
+
+def test_changing_a_loaded_array_changes_nothing_in_the_file(saved) -> None:
+    model, path = saved
+    before = path.read_bytes()
+    loaded = OneVsAll.load(path)
+    loaded.coef_.data[:] = 7
+    loaded.intercept_ += 1
+    assert path.read_bytes() == before
+    np.testing.assert_array_equal(OneVsAll.load(path).coef_.data, model.coef_.data)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not replace a file that is mapped")
+def test_saving_over_a_model_that_is_open_leaves_it_as_it_was(saved, problem) -> None:
+    model, path = saved
+    opened = OneVsAll.load(path)  # nothing of its weights has been read when the file is replaced
+    OneVsAll(C=0.01).fit(problem.X_train, problem.Y_train).save(path)
+    assert (opened.predict_topk(problem.X_test) != model.predict_topk(problem.X_test)).nnz == 0
+    assert OneVsAll.load(path).C == 0.01
+    opened.save(path)
+    np.testing.assert_array_equal(OneVsAll.load(path).coef_.data, model.coef_.data)
+
+
+def first_of(array: np.ndarray) -> float:
+    return float(array[0])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not replace a file that is mapped")
+def test_workers_get_the_model_that_was_loaded_not_the_file_that_has_its_name_now(tmp_path) -> None:
+    many = np.ones(500_000, dtype=np.float32)  # so many that joblib would rather send a file's name
+    write_model(tmp_path / "m", "Popular", {}, {"many_": many})
+    loaded = read_model(tmp_path / "m")[2]["many_"]
+    write_model(tmp_path / "m", "Popular", {}, {"many_": 2 * many})
+    with joblib.parallel_config("loky"):
+        assert joblib.Parallel(n_jobs=2)(joblib.delayed(first_of)(loaded) for _ in range(2)) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("memory_map", [True, False])
+@pytest.mark.parametrize("kept", [0, 4, 8, 100, -1])
+def test_half_a_file_is_refused(saved, kept: int, memory_map: bool) -> None:
+    path = saved[1]
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ModelFileError, match="not a whole model file"):
+        OneVsAll.load(path, memory_map=memory_map)
+
+
+def test_a_tensor_that_is_not_aligned_is_copied(tmp_path) -> None:
+    document = {"format": 1, "method": "M", "params": {}, "attributes": {"a_": {"kind": "array"}}}
+    numbers = np.arange(3, dtype=np.float32)
+    entry = {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}
+    header = json.dumps({"__metadata__": {"xmlwb": json.dumps(document)}, "a_": entry}).encode()
+    header += b" " * (-len(header) % 8 + 3)  # other writers need not pad
+    (tmp_path / "m").write_bytes(len(header).to_bytes(8, "little") + header + numbers.tobytes())
+    a = read_model(tmp_path / "m")[2]["a_"]
+    np.testing.assert_array_equal(a, numbers, strict=True)
+    assert a.flags.aligned
+    assert buffer_of(a) is None

@@ -68,8 +68,8 @@ METHODS: dict[str, MethodInfo] = {
 }
 
 
-def load(path: str | os.PathLike) -> XMCModel:
-    """Read any model that ``save`` wrote.
+def load(path: str | os.PathLike, *, memory_map: bool = True) -> XMCModel:
+    """Read any model that ``save`` wrote; ``memory_map`` as in `XMCModel.load`.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def load(path: str | os.PathLike) -> XMCModel:
     ModelFileError
         The file is no model, is damaged, or names a method that this version does not have.
     """
-    method, params, state = read_model(path)
+    method, params, state = read_model(path, memory_map=memory_map)
     classes = {info.cls.__name__: info.cls for info in METHODS.values()}
     if method not in classes:
         raise ModelFileError(f"{path} holds a {method}; this version has {', '.join(sorted(classes))}")

@@ -133,8 +133,16 @@ class XMCModel(ClassifierMixin, BaseEstimator):
         write_model(path, type(self).__name__, self.get_params(deep=False), self._state())
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Self:
+    def load(cls, path: str | os.PathLike, *, memory_map: bool = True) -> Self:
         """Read a model that `save` wrote; nothing in the file is executed.
+
+        Parameters
+        ----------
+        memory_map : bool, default True
+            Whether the arrays are the file's own pages, which are read when a prediction first uses them; else they
+            are copied into memory at once, as suits a network drive. Changing a loaded array never changes the file.
+            While a model is mapped, `save` may replace its file (not on Windows, which refuses), since it writes a new
+            one and renames it; other programs must not change the file where it lies.
 
         Raises
         ------
@@ -142,7 +150,7 @@ class XMCModel(ClassifierMixin, BaseEstimator):
         ModelFileError
             The file is no model, is damaged, or holds another method.
         """
-        method, params, state = read_model(path)
+        method, params, state = read_model(path, memory_map=memory_map)
         if method != cls.__name__:
             raise ModelFileError(f"{path} holds a {method}; wanted a {cls.__name__} (xmlwb.models.load takes any)")
         return cls.from_file_content(path, params, state)

@@ -4,11 +4,15 @@ No pickle: loading reads numbers and text and executes nothing. The format is a 
 ``__metadata__`` holds one JSON document under the key ``xmlwb``: format version, class, parameters, and how the
 attributes are put together from the tensors. A sparse attribute ``W_`` is stored as ``W_.data``, ``W_.indices`` and
 ``W_.indptr``.
+
+Loading maps the file: the arrays lie in its pages, which the system reads when they are first used, shares between the
+processes that load the same file, and takes back when memory is short.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
 import os
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,12 @@ import xmlwb
 from xmlwb.atomic import atomic_path
 
 FORMAT = 1
+
+#: Names of the types in a safetensors header; numbers are stored with the lowest byte first.
+_DTYPES = {
+    "BOOL": "?", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "U8": "u1", "U16": "<u2", "U32": "<u4",
+    "U64": "<u8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
+}  # fmt: skip
 
 
 class ModelFileError(ValueError):
@@ -63,8 +73,16 @@ def write_model(path: str | os.PathLike, method: str, params: dict[str, Any], st
         partial.write_bytes(blob)
 
 
-def read_model(path: str | os.PathLike) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def read_model(path: str | os.PathLike, *, memory_map: bool = True) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Read what `write_model` wrote: (method, params, state).
+
+    Parameters
+    ----------
+    memory_map : bool, default True
+        Whether the arrays are the file's own pages, read when they are used, or copies in memory. Either way they can
+        be written to, which never changes the file. While a model is mapped, `write_model` may put another file in
+        its place (the old one lives on until the last model that uses it is gone; Windows refuses instead), but no
+        program may change or shorten the file where it lies. Copy a file that lies on a network drive.
 
     Raises
     ------
@@ -76,14 +94,14 @@ def read_model(path: str | os.PathLike) -> tuple[str, dict[str, Any], dict[str, 
     if not path.is_file():
         raise FileNotFoundError(f"path is {str(path)!r}; wanted a model file")
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        with safe_open(path, framework="numpy"):  # it tests the header, each tensor's place, and the file's length
+            pass
     except SafetensorError as error:
         raise ModelFileError(f"{path} is not a whole model file ({error})") from error
-    if "xmlwb" not in metadata:
-        raise ModelFileError(f"{path} is a safetensors file without xmlwb's document; wanted one that save() wrote")
     try:
+        metadata, tensors = _read_tensors(path, memory_map)
+        if "xmlwb" not in metadata:
+            raise ModelFileError(f"{path} is a safetensors file without xmlwb's document; wanted one that save() wrote")
         document = json.loads(metadata["xmlwb"])
         if document["format"] > FORMAT:
             raise ModelFileError(f"{path} has format {document['format']}; this version reads up to {FORMAT}")
@@ -95,13 +113,39 @@ def read_model(path: str | os.PathLike) -> tuple[str, dict[str, Any], dict[str, 
         raise ModelFileError(f"{path} is damaged: {error!r}") from error
 
 
+def _read_tensors(path: Path, memory_map: bool) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """The metadata and the tensors of a safetensors file: 8 bytes of length, a JSON header, the tensors' bytes.
+
+    No ``np.memmap``: joblib would send its workers only the file's name, and they would read whatever has that name by
+    then. Each tensor is a view of an array of its own size: of a view of more than that scipy makes a copy.
+    """
+    with path.open("rb") as file:
+        # ACCESS_COPY: a page that is written to becomes a copy of its own, and no array is read-only, which would make
+        # numba compile every kernel a second time.
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) if memory_map else bytearray(file.read())
+    begin = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:begin])
+    metadata = header.pop("__metadata__", {})
+    tensors = {}
+    for name, entry in header.items():
+        dtype, (first, last) = np.dtype(_DTYPES[entry["dtype"]]), entry["data_offsets"]
+        if first == last:
+            tensor = np.empty(0, dtype=dtype)
+        else:
+            tensor = np.frombuffer(content, dtype, count=(last - first) // dtype.itemsize, offset=begin + first)
+        if not tensor.flags.aligned:  # save() pads the header to 8 bytes and puts wide types first, others may not
+            tensor = tensor.copy()
+        tensors[name] = tensor.reshape(entry["shape"])
+    return metadata, tensors
+
+
 def _pack(name: str, value: Any, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
     if sparse.issparse(value):
         csr = sparse.csr_array(value)
         tensors |= {f"{name}.data": csr.data, f"{name}.indices": csr.indices, f"{name}.indptr": csr.indptr}
         return {"kind": "csr", "shape": list(csr.shape)}
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        tensors[name] = np.ascontiguousarray(value)
+        tensors[name] = np.asarray(value, order="C")  # ascontiguousarray makes a scalar a row
         return {"kind": "array"}
     if isinstance(value, np.ndarray) and value.ndim == 1:  # names: feature_names_in_, classes_ of a 1-D y
         items = value.tolist()
