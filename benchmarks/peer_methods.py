@@ -35,6 +35,8 @@ class Clock:
 
 training = Clock()
 PREDICTIONS = 3
+#: The default of its command line (train.py --beam-size), as omikuji's; its Python interface left alone takes 20.
+PECOS_BEAM = 10
 
 Matrix = sparse.csr_matrix
 Fitted = tuple[Callable[[], Any], Callable[[Path], Any], Callable[[Any], Matrix]]
@@ -49,20 +51,27 @@ def pecos(X: Matrix, Y: Matrix, X_test: Matrix, threads: int, *, clusters: bool)
     from pecos.xmc import Indexer, LabelEmbeddingFactory
     from pecos.xmc.xlinear.model import XLinearModel
 
+    Y = Y.tocsc()  # the form in which its load_label_matrix gives labels for training
     with training:
-        chain = Indexer.gen(LabelEmbeddingFactory.create(Y, X, method="pifa")) if clusters else None
+        chain = None
+        if clusters:
+            chain = Indexer.gen(LabelEmbeddingFactory.create(Y, X, method="pifa", threads=threads), threads=threads)
         model = XLinearModel.train(X, Y, C=chain, threads=threads)
     model.save("pecos-model")  # its fast prediction is for models that were read from disk
     fast = XLinearModel.load("pecos-model", is_predict_only=True)
 
     def predict() -> Any:
-        return fast.predict(X_test, only_topk=K, threads=threads)
+        return fast.predict(X_test, beam_size=PECOS_BEAM, only_topk=K, threads=threads)
 
     return predict, (lambda p: shutil.copytree("pecos-model", p)), as_csr
 
 
-def omikuji(X: Matrix, Y: Matrix, X_test: Matrix, threads: int) -> Fitted:
+def omikuji(X: Matrix, Y: Matrix, X_test: Matrix, threads: int, **settings: Any) -> Fitted:
     import omikuji
+
+    hyper_param = omikuji.Model.default_hyper_param()
+    for name, value in settings.items():
+        setattr(hyper_param, name, value)
 
     folder = Path("svm")
     with folder.open("w") as file:
@@ -74,7 +83,7 @@ def omikuji(X: Matrix, Y: Matrix, X_test: Matrix, threads: int) -> Fitted:
                 labels + " " + " ".join(f"{j}:{v:.7g}" for j, v in zip(row.indices, row.data, strict=True)) + "\n"
             )
     with training:  # reads the file too: omikuji takes no arrays
-        model = omikuji.Model.train_on_data(str(folder), omikuji.Model.default_hyper_param(), n_threads=threads)
+        model = omikuji.Model.train_on_data(str(folder), hyper_param, n_threads=threads)
     rows = [
         list(zip(r.indices.tolist(), r.data.tolist(), strict=True)) for r in (X_test[i] for i in range(X_test.shape[0]))
     ]
@@ -145,6 +154,8 @@ METHODS: dict[str, Callable[..., Fitted]] = {
     "pecos-ova": lambda *a: pecos(*a, clusters=False),
     "pecos-xlinear": lambda *a: pecos(*a, clusters=True),
     "omikuji-parabel": omikuji,
+    # what its readme calls Bonsai: unbalanced, cluster.k=100, max_depth=3
+    "omikuji-bonsai": lambda *a: omikuji(*a, cluster_balanced=False, cluster_k=100, max_depth=3),
     "napkinxc-br": lambda *a: napkinxc(*a, model="br"),
     "napkinxc-plt": lambda *a: napkinxc(*a, model="plt"),
     "sklearn-ovr": sklearn_ovr,

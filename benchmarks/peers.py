@@ -3,14 +3,19 @@
     python benchmarks/peers.py --setup            # once: the peers, from PyPI, in benchmarks/.peers
     python benchmarks/peers.py --data bibtex,delicious,debtags --methods ova,pecos-ova,sklearn-ovr
     python benchmarks/peers.py --data bibtex --splits 10 --methods ova,pecos-ova --repeats 1
+    python benchmarks/peers.py --data debdeps --methods parabel:n_trees=1,pecos-xlinear,parabel,omikuji-parabel
+
+One of ours may carry parameters, each after a colon; the table shows it under that name.
 
 The peers pin old versions of numpy, hence their own environment. Sets that are not bundled are looked for in
 $XMLWB_DATA. Training is timed from arrays in memory to a model in memory, without imports; ours after one fit on 64
 instances that lets numba compile or load its kernels (shown as warm-up), scikit-learn's after one that starts its
-workers; omikuji takes no arrays, its time includes reading a text file. Prediction is the median of three calls for the
-top 5 of all test instances, PECOS in its form for prediction only, omikuji by one call an instance, its only form.
-Memory is the process's own peak, without worker processes (of those here only scikit-learn has some). Ratios are the
-first method's figure over each one's, of medians over the repeats.
+workers; omikuji takes no arrays, its time includes reading a text file; PECOS' XR-Linear makes its clusters within the
+time. Prediction is the median of three calls for the top 5 of all test instances: ours by the model in memory and, as
+loaded_ms, by the one that load (load_s) makes of its file; PECOS in its form for prediction only, with the beam of 10
+that its command line takes by default; omikuji by one call an instance, its only form. Sizes are those of the files that
+a method's own save writes. Memory is the process's own peak, without worker processes (of those here only scikit-learn
+has some). Ratios are the first method's figure over each one's, of medians over the repeats.
 """
 
 from __future__ import annotations
@@ -34,29 +39,40 @@ from scipy import sparse
 
 from xmlwb.datasets import load
 from xmlwb.metrics import ndcg_at_k, precision_at_k, propensities, psp_at_k
-from xmlwb.models import METHODS
+from xmlwb.model_choice import chosen_models
+from xmlwb.models import METHODS, XMCModel
 
 HERE = Path(__file__).resolve().parent
 PEERS_VENV = HERE / ".peers"
-PEERS = ("pecos-ova", "pecos-xlinear", "omikuji-parabel", "napkinxc-br", "napkinxc-plt", "sklearn-ovr")
+PEERS = (
+    "pecos-ova", "pecos-xlinear", "omikuji-parabel", "omikuji-bonsai", "napkinxc-br", "napkinxc-plt", "sklearn-ovr",
+)  # fmt: skip
 REQUIREMENTS = ("numpy<2", "scipy<1.14", "scikit-learn<1.6", "omikuji==0.5.2", "napkinxc==0.7.2")
 WITHOUT_DEPENDENCIES = ("libpecos==1.2.8",)  # they would bring torch with CUDA; XLinear does not import it
 
 
 def set_up() -> None:
     """Make the peers' environment."""
-    subprocess.run([sys.executable, "-m", "venv", PEERS_VENV], check=True)
+    subprocess.run([sys.executable, "-m", "venv", PEERS_VENV.resolve()], check=True)  # venv takes no link
     pip = [str(PEERS_VENV / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip, *REQUIREMENTS], check=True)
     subprocess.run([*pip, "--no-deps", *WITHOUT_DEPENDENCIES], check=True)
 
 
-def run_ours(key: str, data: Path, out: Path, threads: int) -> None:
+def model_of(word: str, threads: int) -> XMCModel:
+    """Our model of ``key`` or ``key:parameter=value:parameter=value``; ValueError where there is none such."""
+    key, *settings = word.split(":")
+    return chosen_models([key], [f"{key}.{setting}" for setting in settings], seed=None, n_jobs=threads)[key]
+
+
+def is_ours(word: str) -> bool:
+    return word.partition(":")[0] in METHODS
+
+
+def run_ours(word: str, data: Path, out: Path, threads: int) -> None:
     """One training and prediction of ours; the twin of peer_methods.main."""
     X, Y, X_test = (sparse.csr_array(sparse.load_npz(data / f"{name}.npz")) for name in ("X", "Y", "X_test"))
-    model = METHODS[key].cls()
-    if "n_jobs" in model.get_params():
-        model.set_params(n_jobs=threads)
+    model = model_of(word, threads)
     before = peak_memory_MB()
     start = time.perf_counter()
     model.fit(X[:64], Y[:64]).predict_topk(X_test[:64])
@@ -65,29 +81,41 @@ def run_ours(key: str, data: Path, out: Path, threads: int) -> None:
     model.fit(X, Y)
     train_s = time.perf_counter() - start
     peak_train = peak_memory_MB()
+    S, predict_s = timed_prediction(model, X_test)
+    sparse.save_npz(out / "S.npz", S)
+    model.save(out / "model")
+    start = time.perf_counter()
+    loaded = type(model).load(out / "model")
+    load_s = time.perf_counter() - start
+    _, loaded_s = timed_prediction(loaded, X_test)
+    figures = {
+        "train_s": train_s,
+        "ms_per_instance": 1000 * predict_s / X_test.shape[0],
+        "model_MB": (out / "model").stat().st_size / 1e6,
+        "train_RSS_MB": peak_train,
+        "RSS_before_MB": before,
+        "warm_up_s": warm_up_s,
+        "load_s": load_s,
+        "loaded_ms": 1000 * loaded_s / X_test.shape[0],
+    }
+    (out / "figures.json").write_text(json.dumps(figures))
+
+
+def timed_prediction(model: XMCModel, X_test: sparse.csr_array) -> tuple[sparse.csr_array, float]:
+    """The top 5 of all rows, and the seconds that it took, the median of three."""
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
         S = model.predict_topk(X_test, k=5)
         seconds.append(time.perf_counter() - start)
-    sparse.save_npz(out / "S.npz", S)
-    model.save(out / "model")
-    figures = {
-        "train_s": train_s,
-        "ms_per_instance": 1000 * float(np.median(seconds)) / X_test.shape[0],
-        "model_MB": (out / "model").stat().st_size / 1e6,
-        "train_RSS_MB": peak_train,
-        "RSS_before_MB": before,
-        "warm_up_s": warm_up_s,
-    }
-    (out / "figures.json").write_text(json.dumps(figures))
+    return S, float(np.median(seconds))
 
 
 def run(method: str, data: Path, threads: int, limit_s: float) -> tuple[dict[str, float], sparse.csr_array]:
     """Start one run in its own process and read what it left."""
     with tempfile.TemporaryDirectory() as name:
         out = Path(name)
-        if method in METHODS:
+        if is_ours(method):
             command = [sys.executable, __file__, "--one", method, str(data), name, str(threads)]
         else:
             peer = HERE / "peer_methods.py"
@@ -160,17 +188,23 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--limit", type=float, default=900.0, help="seconds for one run")
     parser.add_argument("--out", type=Path, help="write the runs to this Parquet file")
-    parser.add_argument("--one", nargs=4, metavar=("KEY", "DATA", "OUT", "THREADS"), help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=4, metavar=("METHOD", "DATA", "OUT", "THREADS"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        key, data, out, threads = args.one
-        return run_ours(key, Path(data), Path(out), int(threads))
+        word, data, out, threads = args.one
+        return run_ours(word, Path(data), Path(out), int(threads))
     if args.setup:
         set_up()
     methods = args.methods.split(",")
-    unknown = [method for method in methods if method not in METHODS and method not in PEERS]
-    if unknown:
-        parser.error(f"--methods has {', '.join(unknown)}; wanted of {', '.join([*METHODS, *PEERS])}")
+    for method in methods:
+        if is_ours(method):
+            try:
+                model_of(method, args.threads)
+            except ValueError as error:
+                parser.error(f"--methods has {method}: {error}")
+        elif method not in PEERS:
+            known = ", ".join([*METHODS, *PEERS])
+            parser.error(f"--methods has {method}; wanted of {known}; only ours take parameters")
     if any(method in PEERS for method in methods) and not PEERS_VENV.exists():
         parser.error("the peers are not installed: run with --setup once")
     rows: list[dict[str, Any]] = []
