@@ -13,9 +13,9 @@ instances that lets numba compile or load its kernels (shown as warm-up), scikit
 workers; omikuji takes no arrays, its time includes reading a text file; PECOS' XR-Linear makes its clusters within the
 time. Prediction is the median of three calls for the top 5 of all test instances: ours by the model in memory and, as
 loaded_ms, by the one that load (load_s) makes of its file; PECOS in its form for prediction only, with the beam of 10
-that its command line takes by default; omikuji by one call an instance, its only form. Sizes are those of the files that
-a method's own save writes. Memory is the process's own peak, without worker processes (of those here only scikit-learn
-has some). Ratios are the first method's figure over each one's, of medians over the repeats.
+that its command line takes by default; omikuji by one call an instance, its only form. Sizes are those of the files
+that a method's own save writes. Memory is the process's own peak, without worker processes (of those here only scikit-
+learn has some). Ratios are the first method's figure over each one's, of medians over the repeats.
 """
 
 from __future__ import annotations

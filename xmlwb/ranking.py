@@ -98,11 +98,16 @@ def best_positions(indptr: NDArray[Any], values: NDArray[Any], k: int) -> NDArra
     return out
 
 
+def first_labels(S: sparse.csr_array, k: int) -> NDArray[np.int64]:
+    """Each row's first k predicted labels, (n, k), best first, -1 where it stores fewer."""
+    at = best_positions(S.indptr, S.data, k)
+    return np.where(at >= 0, S.indices[at].astype(np.int64), -1) if S.nnz else at
+
+
 def first_k(Y: sparse.csr_array, S: sparse.csr_array, k: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Each row's first k predicted labels, (n, k), -1 where it stores fewer, and whether each is true."""
     n, L = Y.shape
-    at = best_positions(S.indptr, S.data, k)
-    labels = np.where(at >= 0, S.indices[at].astype(np.int64), -1) if S.nnz else at
+    labels = first_labels(S, k)
     # One sorted list of the true (row, label) pairs, each as one whole number, answers every look-up.
     rows = np.arange(n, dtype=np.int64)
     true = np.repeat(rows * L, np.diff(Y.indptr)) + Y.indices
@@ -111,3 +116,62 @@ def first_k(Y: sparse.csr_array, S: sparse.csr_array, k: int) -> tuple[NDArray[n
         return labels, np.zeros(labels.shape, dtype=bool)
     where = np.minimum(np.searchsorted(true, asked), true.size - 1)
     return labels, (labels >= 0) & (true[where] == asked)
+
+
+def beam_recall_at_k(S: Any, S_exact: Any, k: int = 5) -> NDArray[np.float64]:
+    """How much of an exhaustive search's ranking a pruned search, such as a beam search, returns.
+
+    Parameters
+    ----------
+    S : csr_array, shape (n, L)
+        What the pruned search predicts; as in the metrics, what is stored is predicted.
+    S_exact : csr_array, shape (n, L)
+        What the exhaustive search predicts.
+    k : int
+        1 <= k <= L.
+
+    Returns
+    -------
+    ndarray, shape (k,), float64
+        At place j - 1: of the first j labels that `S_exact` stores in a row (fewer where it stores fewer), the share
+        that is also among the first j of `S`; mean over the rows in which `S_exact` stores any, NaN if there is none.
+        True labels do not come into it. Equal scores break by the lower label index, in both.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ, a score is NaN, k is out of range.
+
+    Notes
+    -----
+    Time O(nnz(S) log k' + n k log(n k)), k' the longest row; memory O(nnz + n k). The measure is the recall by which
+    searches for approximate nearest neighbours are compared with exact ones.
+
+    Examples
+    --------
+    >>> S_exact = np.array([[0.9, 0.5, 0.1, 0.0]])
+    >>> S = sparse.csr_array(([0.9, 0.1], [0, 2], [0, 2]), shape=(1, 4))
+    >>> beam_recall_at_k(S, S_exact, k=3).round(3).tolist()
+    [1.0, 0.5, 0.667]
+    """
+    if len(np.shape(S)) != 2 or np.shape(S) != np.shape(S_exact):
+        raise ValueError(f"S, S_exact: found shapes {np.shape(S)} and {np.shape(S_exact)}, wanted (n, L) twice")
+    n, L = np.shape(S)
+    k = check_k(k, L)
+    found, wanted = (first_labels(scores_csr(part, (n, L)), k) for part in (S, S_exact))
+    # Each (row, label) as one whole number; the wanted ones are looked up among the found ones, and their ranks.
+    offset = np.arange(n, dtype=np.int64)[:, None] * L
+    pairs, ranks = (offset + found)[found >= 0], np.nonzero(found >= 0)[1]
+    order = np.argsort(pairs)
+    pairs, ranks = np.append(pairs[order], n * L), np.append(ranks[order], k)  # one more: nothing lies behind it
+    asked = offset + wanted
+    at = np.searchsorted(pairs, asked)
+    rank = np.where((wanted >= 0) & (pairs[at] == asked), ranks[at], k)
+    both_from = np.maximum(rank, np.arange(k))  # the place from which on both hold the label; k: never
+    hits = np.cumsum([np.count_nonzero(both_from == j, axis=1) for j in range(k)], axis=0).T
+    stored = np.count_nonzero(wanted >= 0, axis=1)
+    any_stored = stored > 0
+    if not any_stored.any():
+        return np.full(k, np.nan)
+    possible = np.minimum(stored[any_stored, None], np.arange(1, k + 1))
+    return np.mean(hits[any_stored] / possible, axis=0)
