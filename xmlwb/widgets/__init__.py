@@ -7,5 +7,16 @@ from xmlwb.widgets.live_fit import LiveFit
 from xmlwb.widgets.live_map import LiveMap
 from xmlwb.widgets.parameter_panel import ParameterPanel, parameter_panel
 from xmlwb.widgets.slider_figure import SliderFigure, slider_figure
+from xmlwb.widgets.step_figure import StepFigure, step_figure
 
-__all__ = ["LiveFigure", "LiveFit", "LiveMap", "ParameterPanel", "SliderFigure", "parameter_panel", "slider_figure"]
+__all__ = [
+    "LiveFigure",
+    "LiveFit",
+    "LiveMap",
+    "ParameterPanel",
+    "SliderFigure",
+    "StepFigure",
+    "parameter_panel",
+    "slider_figure",
+    "step_figure",
+]
