@@ -75,7 +75,8 @@ def solve_block(
     n, d = X.shape
     if not 1 <= len(positives) <= LANES:
         raise ValueError(f"positives holds {len(positives)} labels; wanted 1..{LANES}")
-    y = np.full((n, LANES), -1.0, dtype=np.float32)
+    y = np.zeros((n, LANES), dtype=np.float32)  # 0: a lane without a label, which nothing moves
+    y[:, : len(positives)] = -1.0
     for lane, rows in enumerate(positives):
         y[rows, lane] = 1.0
     W = np.zeros((d, LANES), dtype=np.float32)
@@ -117,6 +118,9 @@ def _descend(
 ) -> tuple[int, bool]:
     n = len(sq_norms)
     alpha = np.zeros((n, LANES), dtype=np.float32)
+    for t in range(LANES):
+        if y[0, t] == 0:  # where y = 0 the gradient is diagonal alpha - 1: at its optimum from the start
+            alpha[:, t] = np.float32(1.0) / diagonal
     order = np.arange(n)
     n_active = n
     idle = np.float32(IDLE) * tol

@@ -1,0 +1,315 @@
+"""Beam search through label trees, many instances at a time.
+
+Instances walk down together, a level at a time, and those that stand at the same node are served one after the other:
+its features are spread out into a table once, then each instance looks its own features up in it. A node that few
+instances of the batch have reached is searched by bisection instead, so that an instance never pays for a large node
+alone.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+from joblib import effective_n_jobs
+from numba import njit
+from scipy import sparse
+
+from xmlwb.solvers.label_forest import Forest
+
+#: Instances that walk together, at most: enough to share the work at a node.
+BATCH = 2048
+#: Labels that the instances of a batch may reach, at most (256 MiB): wide beams in wide trees make batches smaller.
+BATCH_LABELS = 1 << 24
+#: Log-probabilities below this count as this: the least that a float64 holds.
+LOWEST = -700.0
+
+
+def beam_search(
+    X: sparse.csr_array, forest: Forest, n_labels: int, k: int, beam: int, *, n_jobs: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""The k most probable labels of each row of X.
+
+    A child c of v is taken with probability :math:`\exp(-\max(0, 1 - w_c^\top x - b_c)^2)`; a label has the product along
+    its path, and over the trees the mean, where a tree whose beam lost the label counts 0. What is returned is its
+    logarithm, in which improbable labels can still be told apart.
+
+    Parameters
+    ----------
+    X : csr_array, shape (n, d), float32
+    forest : Forest
+    n_labels : int
+        L.
+    k : int
+    beam : int
+        Inner nodes that are kept at each level of a tree.
+    n_jobs : int or None
+        Threads; the result does not depend on it.
+
+    Returns
+    -------
+    labels : ndarray, shape (n, k), int32
+        Best first; ties by the lower label; -1 where the beams reached fewer than k labels.
+    log_probabilities : ndarray, shape (n, k), float32
+
+    Notes
+    -----
+    Time, for an instance and a tree, O(depth x beam x (nnz(x) + the weights met + children)); memory for each thread
+    O(L + labels that a batch reaches).
+    """
+    n = X.shape[0]
+    labels = np.empty((n, k), dtype=np.int32)
+    log_probabilities = np.empty((n, k), dtype=np.float32)
+    n_threads = effective_n_jobs(n_jobs)
+    widest = int(np.diff(forest.children_ptr).max(initial=1))
+    reach = forest.n_trees * min(n_labels, beam * widest)
+    batch = max(1, min(BATCH, BATCH_LABELS // max(1, reach)))
+    n_parts = max(1, -(-n // batch), min(n_threads, n // 64))
+    edges = np.linspace(0, n, n_parts + 1).astype(np.int64)
+
+    def search(begin: int, end: int) -> None:
+        _search(
+            X.indptr, X.indices, X.data, X.shape[1], *forest, n_labels, beam, begin, end, labels, log_probabilities
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(n_threads) as pool:  # not joblib: it looks for results every 10 ms, longer than this takes
+        for part in [pool.submit(search, begin, end) for begin, end in pairwise(edges)]:
+            part.result()
+    return labels, log_probabilities
+
+
+@njit(nogil=True, cache=True)
+def _search(
+    X_indptr: np.ndarray,
+    X_indices: np.ndarray,
+    X_data: np.ndarray,
+    d: int,
+    tree_ptr: np.ndarray,
+    children_ptr: np.ndarray,
+    child: np.ndarray,
+    bias: np.ndarray,
+    rows_ptr: np.ndarray,
+    entries_ptr: np.ndarray,
+    features: np.ndarray,
+    n_entries: np.ndarray,
+    entry_child: np.ndarray,
+    entry_weight: np.ndarray,
+    n_labels: int,
+    beam: int,
+    begin: int,
+    end: int,
+    labels: np.ndarray,
+    log_probabilities: np.ndarray,
+) -> None:
+    n = end - begin
+    n_trees = len(tree_ptr) - 1
+    row_of = np.zeros(d, dtype=np.int32)  # of the node being served: 1 + place of a feature among its rows
+    found = np.zeros(0, dtype=np.int64)  # which instance has reached which label with which log-probability
+    found_label = np.zeros(0, dtype=np.int32)
+    found_score = np.zeros(0, dtype=np.float32)
+    n_found = 0
+    for tree in range(n_trees):
+        level_begin, level_end = tree_ptr[tree], min(tree_ptr[tree] + 1, tree_ptr[tree + 1])
+        # The beams: beam_node[ptr[i] : ptr[i + 1]] are the nodes of instance i at this level.
+        ptr = np.arange(n + 1)
+        beam_node = np.full(n, level_begin, dtype=np.int64)
+        beam_score = np.zeros(n, dtype=np.float32)
+        while level_begin < level_end:
+            offsets = np.empty(len(beam_node) + 1, dtype=np.int64)
+            offsets[0] = 0
+            for place in range(len(beam_node)):
+                node = beam_node[place]
+                offsets[place + 1] = offsets[place] + children_ptr[node + 1] - children_ptr[node]
+            scores = np.empty(offsets[-1], dtype=np.float32)
+            _score_level(
+                X_indptr, X_indices, X_data, children_ptr, bias, rows_ptr, entries_ptr, features, n_entries, entry_child,
+                entry_weight, begin, level_begin, level_end, ptr, beam_node, beam_score, offsets, row_of, scores,
+            )  # fmt: skip
+            next_begin, next_end = level_end, level_end
+            for edge in range(children_ptr[level_begin], children_ptr[level_end]):
+                next_end = max(next_end, child[edge] + 1)
+            next_ptr = np.empty(n + 1, dtype=np.int64)
+            width = min(beam, next_end - next_begin)
+            next_node = np.empty(n * width, dtype=np.int64)
+            next_score = np.empty(n * width, dtype=np.float32)
+            if n_found + len(scores) > len(found):
+                room = n_found + len(scores)
+                found = _longer(found, n_found, room)
+                found_label = _longer(found_label, n_found, room)
+                found_score = _longer(found_score, n_found, room)
+            used = 0
+            for i in range(n):
+                next_ptr[i] = used
+                stop = used
+                for place in range(ptr[i], ptr[i + 1]):
+                    first = children_ptr[beam_node[place]]
+                    for s in range(offsets[place], offsets[place + 1]):
+                        target = child[first + s - offsets[place]]
+                        if target < 0:
+                            found[n_found] = i
+                            found_label[n_found] = -1 - target
+                            found_score[n_found] = scores[s]
+                            n_found += 1
+                        else:
+                            stop = _keep(next_node, next_score, used, stop, used + width, target, scores[s])
+                used = stop
+            next_ptr[n] = used
+            ptr, beam_node, beam_score = next_ptr, next_node[:used], next_score[:used]
+            level_begin, level_end = next_begin, next_end
+    _best(found[:n_found], found_label, found_score, n, n_labels, n_trees, begin, labels, log_probabilities)
+
+
+@njit(nogil=True, cache=True)
+def _longer(A: np.ndarray, n: int, room: int) -> np.ndarray:
+    longer = np.empty(room, dtype=A.dtype)
+    longer[:n] = A[:n]
+    return longer
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _keep(
+    nodes: np.ndarray, scores: np.ndarray, begin: int, stop: int, limit: int, node: int, score: np.float32
+) -> int:
+    """Put a node into ``nodes[begin:stop]``, best first, equal scores by the lower number; the new stop."""
+    if stop == limit:
+        if limit == begin or not (score > scores[stop - 1] or (score == scores[stop - 1] and node < nodes[stop - 1])):
+            return stop
+        stop -= 1
+    place = stop
+    while place > begin and (score > scores[place - 1] or (score == scores[place - 1] and node < nodes[place - 1])):
+        nodes[place] = nodes[place - 1]
+        scores[place] = scores[place - 1]
+        place -= 1
+    nodes[place] = node
+    scores[place] = score
+    return stop + 1
+
+
+@njit(nogil=True, cache=True)
+def _score_level(
+    X_indptr: np.ndarray,
+    X_indices: np.ndarray,
+    X_data: np.ndarray,
+    children_ptr: np.ndarray,
+    bias: np.ndarray,
+    rows_ptr: np.ndarray,
+    entries_ptr: np.ndarray,
+    features: np.ndarray,
+    n_entries: np.ndarray,
+    entry_child: np.ndarray,
+    entry_weight: np.ndarray,
+    begin: int,
+    level_begin: int,
+    level_end: int,
+    ptr: np.ndarray,
+    beam_node: np.ndarray,
+    beam_score: np.ndarray,
+    offsets: np.ndarray,
+    row_of: np.ndarray,
+    scores: np.ndarray,
+) -> None:
+    """Log-log_probabilities of the children of all nodes in the beams, node by node."""
+    visits_ptr = np.zeros(level_end - level_begin + 1, dtype=np.int64)
+    for node in beam_node:
+        visits_ptr[node - level_begin + 1] += 1
+    visits_ptr = np.cumsum(visits_ptr)
+    visit = np.empty(len(beam_node), dtype=np.int64)
+    visitor = np.empty(len(beam_node), dtype=np.int64)
+    cursor = visits_ptr.copy()
+    for i in range(len(ptr) - 1):
+        for place in range(ptr[i], ptr[i + 1]):
+            node = beam_node[place] - level_begin
+            visit[cursor[node]] = place
+            visitor[cursor[node]] = begin + i
+            cursor[node] += 1
+    most_rows = 0
+    for node in range(level_begin, level_end):
+        most_rows = max(most_rows, rows_ptr[node + 1] - rows_ptr[node])
+    ends = np.empty(most_rows + 1, dtype=np.int64)
+    for node in range(level_begin, level_end):
+        v_begin, v_end = visits_ptr[node - level_begin], visits_ptr[node - level_begin + 1]
+        if v_begin == v_end:
+            continue
+        own = features[rows_ptr[node] : rows_ptr[node + 1]]
+        n_rows = len(own)
+        ends[0] = entries_ptr[node]
+        for r in range(n_rows):
+            ends[r + 1] = ends[r] + n_entries[rows_ptr[node] + r]
+        n_lookups = 0
+        for v in range(v_begin, v_end):
+            n_lookups += X_indptr[visitor[v] + 1] - X_indptr[visitor[v]]
+        spread = n_rows < 8 * n_lookups  # a bisection costs about as much as spreading out and clearing eight rows
+        if spread:
+            for r in range(n_rows):
+                row_of[np.uint64(own[r])] = r + 1
+        first_child, n_children = children_ptr[node], children_ptr[node + 1] - children_ptr[node]
+        for v in range(v_begin, v_end):
+            margin = scores[offsets[visit[v]] : offsets[visit[v]] + n_children]
+            margin[:] = bias[first_child : first_child + n_children]
+            for p in range(X_indptr[visitor[v]], X_indptr[visitor[v] + 1]):
+                j = X_indices[p]
+                if spread:
+                    row = np.int64(row_of[np.uint64(j)]) - 1
+                else:
+                    row = np.searchsorted(own, j)
+                    if row == n_rows or own[row] != j:
+                        row = -1
+                if row >= 0:
+                    value = X_data[p]
+                    for q in range(ends[row], ends[row + 1]):
+                        margin[np.uint64(entry_child[q])] += value * entry_weight[q]
+            above = beam_score[visit[v]]
+            for c in range(n_children):
+                shortfall = max(np.float32(1.0) - margin[c], np.float32(0.0))
+                margin[c] = above - shortfall * shortfall
+        if spread:
+            for r in range(n_rows):
+                row_of[np.uint64(own[r])] = 0
+
+
+@njit(nogil=True, cache=True)
+def _best(
+    found: np.ndarray,
+    found_label: np.ndarray,
+    found_score: np.ndarray,
+    n: int,
+    n_labels: int,
+    n_trees: int,
+    begin: int,
+    labels: np.ndarray,
+    log_probabilities: np.ndarray,
+) -> None:
+    """Logarithm of the mean probability over the trees of the labels that were found, and the k best of each instance."""
+    ptr = np.zeros(n + 1, dtype=np.int64)
+    for i in found:
+        ptr[i + 1] += 1
+    ptr = np.cumsum(ptr)
+    order = np.empty(len(found), dtype=np.int64)
+    cursor = ptr.copy()
+    for s in range(len(found)):
+        order[cursor[found[s]]] = s
+        cursor[found[s]] += 1
+    total = np.zeros(n_labels, dtype=np.float64)
+    k = labels.shape[1]
+    best = np.empty(k, dtype=np.int64)
+    for i in range(n):
+        top = log_probabilities[begin + i]
+        stop = 0
+        if n_trees == 1:
+            for place in range(ptr[i], ptr[i + 1]):
+                s = order[place]
+                stop = _keep(best, top, 0, stop, k, found_label[s], found_score[s])
+        else:
+            for place in range(ptr[i], ptr[i + 1]):
+                s = order[place]
+                total[found_label[s]] += np.exp(max(np.float64(found_score[s]), LOWEST))
+            for place in range(ptr[i], ptr[i + 1]):
+                label = found_label[order[place]]
+                if total[label] > 0:  # not seen yet
+                    stop = _keep(best, top, 0, stop, k, label, np.float32(np.log(total[label] / n_trees)))
+                    total[label] = 0.0
+        for place in range(k):
+            labels[begin + i, place] = best[place] if place < stop else -1
+            if place >= stop:
+                top[place] = -np.inf

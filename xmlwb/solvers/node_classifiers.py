@@ -1,0 +1,101 @@
+"""The classifiers of one tree node: for each child a linear one, learned on the instances that reach the node.
+
+The children share their instances, so the block solver reads each row once for sixteen of them; the weights that are
+kept lie together too, by feature and then by child, so that prediction reads a feature once for all children.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from xmlwb.solvers.lanes import LANES
+from xmlwb.solvers.row_subset import take_rows
+from xmlwb.solvers.squared_hinge import solve_block
+
+
+class NodeWeights(NamedTuple):
+    """Weights of a node's children, by feature.
+
+    Attributes
+    ----------
+    features : ndarray, shape (r,), int32
+        Features with a weight, ascending.
+    n_entries : ndarray, shape (r,), unsigned
+        How many children have a weight of each feature.
+    child, value : ndarrays, shape (entries,), unsigned and float32
+        The entries: which child (0, 1, ...), which weight.
+    bias : ndarray, shape (n_children,), float32
+    """
+
+    features: np.ndarray
+    n_entries: np.ndarray
+    child: np.ndarray
+    value: np.ndarray
+    bias: np.ndarray
+
+
+def learn_node(
+    X: sparse.csr_array,
+    sq_norms: np.ndarray,
+    positives: list[np.ndarray],
+    *,
+    C: float,
+    threshold: float,
+    tol: float,
+    max_iter: int,
+    seed: int,
+) -> NodeWeights:
+    """Learn a node's classifiers on the instances that are positive for at least one of its children.
+
+    Parameters
+    ----------
+    X : csr_array, shape (n, d), float32
+    sq_norms : ndarray, shape (n,), float32
+    positives : list of ndarray of int
+        The rows of X that go to each child, ascending.
+    C, tol, max_iter, seed
+        As in `solve_block`.
+    threshold : float
+        Weights smaller than this are dropped; the bias is kept.
+
+    Notes
+    -----
+    Time O(passes x entries of these rows x children); memory 8 bytes an entry and what `solve_block` needs.
+    """
+    reached = np.unique(np.concatenate(positives)) if len(positives) > 1 else positives[0]
+    everywhere = len(reached) == X.shape[0]
+    rows, features = (X, None) if everywhere else take_rows(X, reached)
+    norms = sq_norms if everywhere else sq_norms[reached]
+    found: list[tuple[np.ndarray, ...]] = []
+    bias = np.empty(len(positives), dtype=np.float32)
+    small = np.min_scalar_type(len(positives))
+    for begin in range(0, len(positives), LANES):
+        block = [np.searchsorted(reached, rows_of) for rows_of in positives[begin : begin + LANES]]
+        W, b, _, _ = solve_block(rows, norms, block, C=C, tol=tol, max_iter=max_iter, seed=seed + begin)
+        feature, lane = np.nonzero(np.abs(W[:, : len(block)]) >= max(threshold, np.finfo(np.float32).tiny))
+        found.append((feature, (lane + begin).astype(small), W[feature, lane]))
+        bias[begin : begin + len(block)] = b[: len(block)]
+    feature, child, value = (np.concatenate(part) for part in zip(*found, strict=True))
+    if len(found) > 1:
+        order = np.argsort(feature, kind="stable")
+        feature, child, value = feature[order], child[order], value[order]
+    n_entries = np.bincount(feature, minlength=rows.shape[1])
+    used = np.flatnonzero(n_entries)
+    kept = used if features is None else features[used]
+    return NodeWeights(kept.astype(np.int32), n_entries[used].astype(small), child, value, bias)
+
+
+def popularity_node(counts: np.ndarray) -> NodeWeights:
+    """A node without weights, which gives each child its share of the positives as its probability.
+
+    >>> node = popularity_node(np.array([4, 1]))
+    >>> np.exp(-np.maximum(0, 1 - node.bias) ** 2).round(2).tolist()
+    [0.8, 0.2]
+    """
+    share = counts / counts.sum()
+    bias = 1 - np.sqrt(-np.log(share))
+    nothing = np.zeros(0, dtype=np.uint8)
+    return NodeWeights(nothing.astype(np.int32), nothing, nothing, nothing.astype(np.float32), bias.astype(np.float32))

@@ -1,0 +1,81 @@
+"""A node's own small matrix: some rows of X, with only the features that occur in them.
+
+Deep in a tree a node holds few instances, and they use few features. Arrays over its own features fit into the cache
+and cost nothing to clear, where arrays over all d features would be most of the work.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from scipy import sparse
+
+
+def take_rows(X: sparse.csr_array, rows: np.ndarray) -> tuple[sparse.csr_array, np.ndarray]:
+    """Some rows of X over the features that occur in them.
+
+    Parameters
+    ----------
+    X : csr_array, shape (n, d), float32
+    rows : ndarray of int, shape (m,)
+
+    Returns
+    -------
+    csr_array, shape (m, d'), float32
+        ``X[rows][:, features]``, entries in X's order.
+    features : ndarray, shape (d',), int32
+        Ascending.
+
+    Notes
+    -----
+    Time O(entries of these rows + d); memory 8 bytes an entry + 5 d.
+
+    Examples
+    --------
+    >>> X = sparse.csr_array(np.array([[1, 0, 2], [0, 0, 0], [0, 0, 3]], dtype=np.float32))
+    >>> subset, features = take_rows(X, np.array([2, 1]))
+    >>> subset.toarray().tolist(), features.tolist()
+    ([[3.0], [0.0]], [2])
+    """
+    indptr = np.concatenate([[0], np.cumsum(X.indptr[rows + 1] - X.indptr[rows], dtype=np.int64)])
+    indices = np.empty(indptr[-1], dtype=np.int32)
+    data = np.empty(indptr[-1], dtype=np.float32)
+    features = _take_rows(X.indptr, X.indices, X.data, X.shape[1], rows, indices, data)
+    subset = sparse.csr_array((data, indices, indptr), shape=(len(rows), len(features)))
+    subset.indptr = indptr  # scipy narrows it where it can, and the compiled kernels would be compiled once more
+    return subset, features
+
+
+@njit(nogil=True, cache=True)
+def _take_rows(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    d: int,
+    rows: np.ndarray,
+    to_indices: np.ndarray,
+    to_data: np.ndarray,
+) -> np.ndarray:
+    occurs = np.zeros(d, dtype=np.bool_)
+    q = 0
+    for i in rows:
+        for p in range(indptr[i], indptr[i + 1]):
+            occurs[np.uint64(indices[p])] = True
+            to_indices[q] = indices[p]
+            to_data[q] = data[p]
+            q += 1
+    number = np.empty(d, dtype=np.int32)
+    n = 0
+    for j in range(d):
+        if occurs[j]:
+            number[j] = n
+            n += 1
+    features = np.empty(n, dtype=np.int32)
+    n = 0
+    for j in range(d):
+        if occurs[j]:
+            features[n] = j
+            n += 1
+    for p in range(q):
+        to_indices[p] = number[np.uint64(to_indices[p])]
+    return features
