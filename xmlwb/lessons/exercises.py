@@ -49,6 +49,8 @@ class Exercise:
         Known mistakes; a student's function that behaves as one is told so.
     hints : tuple of str
         From a nudge to an ingredient; the last one leaves something to do.
+    otherwise : str
+        What is told about a wrong answer that is none of the known mistakes.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Exercise:
     cases: tuple[Case, ...]
     mistakes: tuple[Mistake, ...]
     hints: tuple[str, ...]
+    otherwise: str = "None of the usual mistakes. Work this input by hand and print the steps in between."
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def _likely_cause(exercise: Exercise, number: int, function: Function, got: Any)
         agreed = sum(_makes(mistake, case, _value(function, case)) for case in exercise.cases)
         if agreed > most:
             best, most = mistake.why, agreed
-    return best or "None of the usual mistakes. Work this input by hand and print the steps in between."
+    return best or exercise.otherwise
 
 
 def _value(function: Function, case: Case) -> Any:
@@ -199,6 +202,8 @@ def difference(got: Any, wanted: Any, tolerance: float = 1e-6) -> str | None:
         got, wanted = (x.toarray() if issparse(x) else x for x in (got, wanted))
     if isinstance(wanted, set):
         return None if isinstance(got, set | frozenset) and set(got) == wanted else "the set differs"
+    if isinstance(wanted, str) and isinstance(got, str):
+        return None if got == wanted else "the answer differs"
     if isinstance(wanted, numbers.Number) and not _is_number(got):
         return f"a {type(got).__name__} came back where one number was wanted"
     try:
