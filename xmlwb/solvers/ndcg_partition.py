@@ -29,6 +29,9 @@ from xmlwb.solvers.xorshift import advance
 
 #: Rounds of the two steps, at most; they come to rest long before.
 MAX_ROUNDS = 100
+#: Random starts, at most. One is of no use if a side ends up empty, or if both come to the same ranking, so that nobody
+#: has a reason to be on either.
+MAX_STARTS = 10
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,8 @@ def partition_steps(
     Yields
     ------
     PartitionStep
-        The start; ranking and sign steps in turn, until a sign step moves nobody; the separator, if both sides hold
-        somebody.
+        The start; ranking and sign steps in turn, until a sign step moves nobody; all of that again from another start,
+        at most ten times, if a side is empty or both have the same ranking; the separator, if both sides hold somebody.
     """
     n, d = X.shape
     labels, places = np.unique(Y.indices, return_inverse=True)
@@ -96,25 +99,29 @@ def partition_steps(
     worth = gain_shares(Y, gains)
     indptr, places = Y.indptr.astype(np.int64), places.astype(np.int32)
     delta = np.empty(n, dtype=np.int8)
-    random = random_sides(delta, n, np.uint64(generator(seed)))
+    random = np.uint64(generator(seed))
     sums, discount = np.empty((2, len(labels))), np.empty((2, len(labels)))
     nothing = np.zeros(d, dtype=np.float32)
     empty = labels[:0]
-    yield PartitionStep("start", delta.copy(), empty, empty, float("nan"), nothing, 0.0)
     discounts = rank_discounts(len(labels))
-    for _ in range(MAX_ROUNDS):
-        total = ranking_step(indptr, places, worth, delta, n, discounts, sums, discount, len(labels))
-        minus, plus = (labels[np.argsort(-discount[side], kind="stable")] for side in (0, 1))
-        yield PartitionStep("ranking", delta.copy(), plus, minus, total / n, nothing, 0.0)
-        n_moved, total = sign_step(indptr, places, worth, discount, delta, n)
-        yield PartitionStep("sign", delta.copy(), plus, minus, total / n, nothing, 0.0)
-        if n_moved == 0:
+    for _ in range(MAX_STARTS):
+        random = np.uint64(random_sides(delta, n, random))
+        yield PartitionStep("start", delta.copy(), empty, empty, float("nan"), nothing, 0.0)
+        for _ in range(MAX_ROUNDS):
+            total = ranking_step(indptr, places, worth, delta, n, discounts, sums, discount, len(labels))
+            minus, plus = (labels[np.argsort(-discount[side], kind="stable")] for side in (0, 1))
+            yield PartitionStep("ranking", delta.copy(), plus, minus, total / n, nothing, 0.0)
+            n_moved, total = sign_step(indptr, places, worth, discount, delta, n)
+            yield PartitionStep("sign", delta.copy(), plus, minus, total / n, nothing, 0.0)
+            if n_moved == 0:
+                break
+        n_plus = int((delta > 0).sum())
+        if 0 < n_plus < n and (discount[0] != discount[1]).any():
             break
-    n_plus = int((delta > 0).sum())
     if not 0 < n_plus < n:
         return
     weights = np.where(delta > 0, C * n / n_plus, C * n / (n - n_plus))
-    w, bias = sparse_separator(X, delta, C=weights, tol=tol, max_iter=max_iter, state=np.uint64(random))
+    w, bias = sparse_separator(X, delta, C=weights, tol=tol, max_iter=max_iter, state=random)
     delta = np.where(X @ w + np.float32(bias) >= 0, 1, -1).astype(np.int8)
     total = value(indptr, places, worth, discount, delta, n)
     yield PartitionStep("separator", delta, plus, minus, total / n, w, bias)
@@ -239,13 +246,14 @@ def partition(
     random: np.uint64,
 ) -> tuple[int, np.uint64]:
     """All of the above steps for one node: leaves the sides in `delta`; how many are at +1, the generator's state."""
-    random = random_sides(delta, n, random)
-    for _ in range(MAX_ROUNDS):
-        ranking_step(indptr, labels, worth, delta, n, discounts, sums, discount, n_labels)
-        n_moved, _ = sign_step(indptr, labels, worth, discount, delta, n)
-        if n_moved == 0:
+    for _ in range(MAX_STARTS):
+        random = random_sides(delta, n, random)
+        for _ in range(MAX_ROUNDS):
+            ranking_step(indptr, labels, worth, delta, n, discounts, sums, discount, n_labels)
+            n_moved, _ = sign_step(indptr, labels, worth, discount, delta, n)
+            if n_moved == 0:
+                break
+        n_plus = np.count_nonzero(delta[:n] > 0)
+        if 0 < n_plus < n and np.any(discount[0, :n_labels] != discount[1, :n_labels]):
             break
-    n_plus = 0
-    for i in range(n):
-        n_plus += delta[i] > 0
-    return n_plus, random
+    return int(n_plus), random
