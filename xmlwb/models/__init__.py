@@ -14,8 +14,10 @@ from xmlwb.models.callbacks import STOP, Callback, EarlyStopping, Event, Progres
 from xmlwb.models.compressed_sensing import CompressedSensing
 from xmlwb.models.cplst import CPLST
 from xmlwb.models.knn import KNN
+from xmlwb.models.label_trees import Bonsai, Parabel
 from xmlwb.models.leml import LEML
 from xmlwb.models.mlcssp import MLCSSP
+from xmlwb.models.naive_bayes import NaiveBayes
 from xmlwb.models.one_vs_all import OneVsAll
 from xmlwb.models.persistence import ModelFileError, read_model
 from xmlwb.models.plst import PLST
@@ -64,6 +66,9 @@ METHODS: dict[str, MethodInfo] = {
         MethodInfo("mlcssp", MLCSSP, "Column subset selection", "linear label space", 4, "Bi and Kwok 2013"),
         MethodInfo("leml", LEML, "Low-rank multi-label", "linear label space", 4, "Yu, Jain, Kar and Dhillon 2014"),
         MethodInfo("wsabie", WSABIE, "WSABIE (WARP loss)", "linear label space", 4, "Weston, Bengio and Usunier 2011"),
+        MethodInfo("parabel", Parabel, "Parabel", "label trees", 5, "Prabhu et al. 2018"),
+        MethodInfo("bonsai", Bonsai, "Bonsai", "label trees", 5, "Khandagale, Xiao and Babbar 2020"),
+        MethodInfo("nb", NaiveBayes, "Naive Bayes, a score a label", "baseline", 5, "folklore; a base of LPSR"),
     )
 }
 
@@ -93,13 +98,16 @@ __all__ = [
     "PLST",
     "STOP",
     "WSABIE",
+    "Bonsai",
     "Callback",
     "CompressedSensing",
     "EarlyStopping",
     "Event",
     "MethodInfo",
     "ModelFileError",
+    "NaiveBayes",
     "OneVsAll",
+    "Parabel",
     "Popular",
     "Progress",
     "SVDLabels",

@@ -46,6 +46,10 @@ _PLACES = {
     "mlcssp": 8,
     "svd": 10,
     "svdlabels": 10,
+    "parabel": 11,
+    "bonsai": 12,
+    "nb": 20,
+    "naivebayes": 20,
 }
 
 
