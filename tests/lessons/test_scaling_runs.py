@@ -30,10 +30,25 @@ def test_a_planted_power_of_log_L_is_found_whatever_the_unit_and_the_distributio
     assert growth["p_se"].to_numpy() == pytest.approx([0] * 3, abs=1e-6)
 
 
+@pytest.mark.parametrize("bend", [0.0, 0.01, -0.002])
+def test_a_planted_bend_is_found_whatever_the_distributions_line(bend):
+    growth = prediction_growth(runs(lambda L, i: 1 + i + (0.1 + i) * np.log10(L) + bend * np.log10(L) ** 2))
+    assert growth["c"].to_numpy() == pytest.approx([bend] * 3, abs=1e-9)
+    assert growth["c_se"].to_numpy() == pytest.approx([0] * 3, abs=1e-6)
+
+
+def test_a_tree_that_begins_at_a_leaf_of_100_grows_like_a_logarithm_though_its_power_is_above_1():
+    growth = prediction_growth(runs(lambda L, _: np.log2(L / 100)))
+    assert growth.loc[("Parabel", "all"), "p"] > 1.5
+    assert growth.loc[("Parabel", "all"), "c"] == pytest.approx(0, abs=1e-9)
+
+
 def test_growth_like_L_is_far_above_growth_like_log_L():
     growth = prediction_growth(runs(lambda L, _: 1e-4 * L))
     p, error = growth.loc[("Parabel", "all"), ["p", "p_se"]]
     assert p - 2 * error > 5
+    bend, error = growth.loc[("Parabel", "all"), ["c", "c_se"]]
+    assert bend - 2 * error > 0
 
 
 def test_the_line_in_log_L_is_found():
@@ -53,12 +68,14 @@ def test_the_standard_error_is_that_of_least_squares():
     assert growth[["p", "p_se"]].to_numpy(float) == pytest.approx([found[1], error])
 
 
-def test_too_few_points_give_no_error_and_a_single_one_no_power():
+def test_what_the_points_are_too_few_for_is_empty():
     two = runs(lambda L, _: np.log(L)).query("L <= 10_000 and distribution == 'a'")
-    growth = prediction_growth(two)
-    assert growth.loc[("Parabel", "a"), "p"] == pytest.approx(1)
-    assert np.isnan(growth.loc[("Parabel", "a"), "p_se"])
-    assert np.isnan(prediction_growth(two.head(1)).loc[("Parabel", "a"), ["p", "b"]].to_numpy(float)).all()
+    growth = prediction_growth(two).loc[("Parabel", "a")]
+    assert growth["p"] == pytest.approx(1)
+    assert np.isnan(growth[["p_se", "c", "c_se"]].to_numpy(float)).all()
+    one = prediction_growth(two.head(1)).loc[("Parabel", "a")]
+    assert np.isnan(one[["a", "b", "c", "p", "p_se"]].to_numpy(float)).all()
+    assert one["points"] == 1
 
 
 def test_methods_are_fitted_apart_and_other_beams_left_out():

@@ -53,9 +53,10 @@ def measured_scaling(path: str | os.PathLike = RESULTS) -> pd.DataFrame:
 def prediction_growth(table: pd.DataFrame, beam: int = BEAM) -> pd.DataFrame:
     r"""Does the time of a prediction grow faster than log L?
 
-    Fits :math:`\text{ms} = c \, (\ln L)^p` by least squares on the logarithms, and
-    :math:`\text{ms} = a + b \log_{10} L`.
-    A p of 1 is growth like log L; a line in log L that starts above 0 has a p below 1.
+    Three fits by least squares, x being :math:`\log_{10} L`. The line :math:`\text{ms} = a + b x`: growth like a
+    logarithm. The same with :math:`c x^2` added: c above 0 is faster growth, a bend upward. And
+    :math:`\text{ms} \propto x^p`: p at most 1 is growth in proportion to log L, or slower; a tree that begins where
+    L exceeds its leaf has a line with a below 0, hence a p above 1, until L is much larger than the leaf.
 
     Parameters
     ----------
@@ -67,9 +68,9 @@ def prediction_growth(table: pd.DataFrame, beam: int = BEAM) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by method and distribution; last for each method a row "all", one p for all distributions, each with a
-        c of its own (its a and b are empty). Columns ``p``, its standard error ``p_se`` (empty with fewer than three
-        points), ``a``, ``b`` in ms, and ``points``.
+        Indexed by method and distribution; last for each method a row "all": one p, one c for all distributions, each
+        of which keeps a scale, a line of its own. Columns ``a``, ``b`` and ``c`` in ms, ``c_se``, ``p``, ``p_se``
+        (standard errors), ``points``. What the points are too few for is NaN.
 
     Raises
     ------
@@ -82,26 +83,31 @@ def prediction_growth(table: pd.DataFrame, beam: int = BEAM) -> pd.DataFrame:
     fits = {}
     for method, of_method in rows.groupby("method", sort=False):
         for distribution, points in of_method.groupby("distribution", sort=False):
-            b, a = np.nan, np.nan
-            if points["L"].nunique() > 1:
-                b, a = np.polyfit(np.log10(points["L"]), points["ms_per_instance"], 1)
-            fits[method, distribution] = {**_power(points), "a": a, "b": b, "points": len(points)}
-        fits[method, "all"] = {**_power(of_method), "a": np.nan, "b": np.nan, "points": len(of_method)}
+            x, ms = np.log10(points["L"].to_numpy(dtype=float)), points["ms_per_instance"].to_numpy()
+            (a, b), _ = _least_squares(np.stack([np.ones_like(x), x], axis=1), ms)
+            fits[method, distribution] = {"a": a, "b": b, **_shape(points)}
+        fits[method, "all"] = {"a": np.nan, "b": np.nan, **_shape(of_method)}
     growth = pd.DataFrame.from_dict(fits, orient="index")
     return growth.rename_axis(["method", "distribution"])
 
 
-def _power(points: pd.DataFrame) -> dict[str, float]:
-    """p of ms = c (ln L)^p with a c for each distribution, and its standard error."""
-    logs = pd.DataFrame(
-        {"x": np.log(np.log(points["L"])), "y": np.log(points["ms_per_instance"]), "group": points["distribution"]}
-    )
-    centred = logs[["x", "y"]] - logs.groupby("group")[["x", "y"]].transform("mean")
-    x, y = centred["x"].to_numpy(), centred["y"].to_numpy()
-    spread = float(x @ x)
-    if spread == 0:
-        return {"p": np.nan, "p_se": np.nan}
-    p = float(x @ y) / spread
-    freedom = len(points) - logs["group"].nunique() - 1
-    residual = y - p * x
-    return {"p": p, "p_se": float(np.sqrt(residual @ residual / freedom / spread)) if freedom > 0 else np.nan}
+def _shape(points: pd.DataFrame) -> dict[str, float]:
+    """c and p, with their standard errors; a line and a scale of its own for each distribution."""
+    own = pd.get_dummies(points["distribution"]).to_numpy(dtype=float)  # (points, distributions)
+    x, ms = np.log10(points["L"].to_numpy(dtype=float)), points["ms_per_instance"].to_numpy()
+    bend, bend_se = _least_squares(np.column_stack([own, own * x[:, None], x**2]), ms)
+    power, power_se = _least_squares(np.column_stack([own, np.log(x)]), np.log(ms))
+    return {"c": bend[-1], "c_se": bend_se[-1], "p": power[-1], "p_se": power_se[-1], "points": len(points)}
+
+
+def _least_squares(A: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients and their standard errors; NaN where the points do not determine them."""
+    unknown = np.full(A.shape[1], np.nan)
+    if np.linalg.matrix_rank(A) < A.shape[1]:
+        return unknown, unknown
+    found = np.linalg.lstsq(A, y)[0]
+    freedom = len(y) - A.shape[1]
+    if freedom == 0:
+        return found, unknown
+    residual = y - A @ found
+    return found, np.sqrt(residual @ residual / freedom * np.diag(np.linalg.inv(A.T @ A)))
