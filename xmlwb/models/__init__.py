@@ -13,13 +13,16 @@ from xmlwb.models.base import XMCModel
 from xmlwb.models.callbacks import STOP, Callback, EarlyStopping, Event, Progress, chain
 from xmlwb.models.compressed_sensing import CompressedSensing
 from xmlwb.models.cplst import CPLST
+from xmlwb.models.fastxml import FastXML
 from xmlwb.models.knn import KNN
 from xmlwb.models.label_trees import Bonsai, Parabel
 from xmlwb.models.leml import LEML
+from xmlwb.models.lpsr import LPSR
 from xmlwb.models.mlcssp import MLCSSP
 from xmlwb.models.naive_bayes import NaiveBayes
 from xmlwb.models.one_vs_all import OneVsAll
 from xmlwb.models.persistence import ModelFileError, read_model
+from xmlwb.models.pfastrexml import PfastreXML
 from xmlwb.models.plst import PLST
 from xmlwb.models.popular import Popular
 from xmlwb.models.svd_labels import SVDLabels
@@ -68,7 +71,10 @@ METHODS: dict[str, MethodInfo] = {
         MethodInfo("wsabie", WSABIE, "WSABIE (WARP loss)", "linear label space", 4, "Weston, Bengio and Usunier 2011"),
         MethodInfo("parabel", Parabel, "Parabel", "label trees", 5, "Prabhu et al. 2018"),
         MethodInfo("bonsai", Bonsai, "Bonsai", "label trees", 5, "Khandagale, Xiao and Babbar 2020"),
+        MethodInfo("fastxml", FastXML, "FastXML", "instance trees", 5, "Prabhu and Varma 2014"),
+        MethodInfo("pfastrexml", PfastreXML, "PfastreXML", "instance trees", 5, "Jain, Prabhu and Varma 2016"),
         MethodInfo("nb", NaiveBayes, "Naive Bayes, a score a label", "baseline", 5, "folklore; a base of LPSR"),
+        MethodInfo("lpsr", LPSR, "LPSR (label partitioning)", "instance trees", 5, "Weston, Makadia and Yee 2013"),
     )
 }
 
@@ -93,6 +99,7 @@ __all__ = [
     "CPLST",
     "KNN",
     "LEML",
+    "LPSR",
     "METHODS",
     "MLCSSP",
     "PLST",
@@ -103,11 +110,13 @@ __all__ = [
     "CompressedSensing",
     "EarlyStopping",
     "Event",
+    "FastXML",
     "MethodInfo",
     "ModelFileError",
     "NaiveBayes",
     "OneVsAll",
     "Parabel",
+    "PfastreXML",
     "Popular",
     "Progress",
     "SVDLabels",

@@ -48,6 +48,9 @@ _PLACES = {
     "svdlabels": 10,
     "parabel": 11,
     "bonsai": 12,
+    "fastxml": 13,
+    "pfastrexml": 14,
+    "lpsr": 19,
     "nb": 20,
     "naivebayes": 20,
 }

@@ -31,9 +31,9 @@ def beam_search(
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""The k most probable labels of each row of X.
 
-    A child c of v is taken with probability :math:`\exp(-\max(0, 1 - w_c^\top x - b_c)^2)`; a label has the product along
-    its path, and over the trees the mean, where a tree whose beam lost the label counts 0. What is returned is its
-    logarithm, in which improbable labels can still be told apart.
+    A child c of v is taken with probability :math:`\exp(-\max(0, 1 - w_c^\top x - b_c)^2)`; a label has the product
+    along its path, and over the trees the mean, where a tree whose beam lost the label counts 0. What is returned is
+    its logarithm, in which improbable labels can still be told apart.
 
     Parameters
     ----------
@@ -123,8 +123,9 @@ def _search(
                 offsets[place + 1] = offsets[place] + children_ptr[node + 1] - children_ptr[node]
             scores = np.empty(offsets[-1], dtype=np.float32)
             _score_level(
-                X_indptr, X_indices, X_data, children_ptr, bias, rows_ptr, entries_ptr, features, n_entries, entry_child,
-                entry_weight, begin, level_begin, level_end, ptr, beam_node, beam_score, offsets, row_of, scores,
+                X_indptr, X_indices, X_data, children_ptr, bias, rows_ptr, entries_ptr, features, n_entries,
+                entry_child, entry_weight, begin, level_begin, level_end, ptr, beam_node, beam_score, offsets,
+                row_of, scores,
             )  # fmt: skip
             next_begin, next_end = level_end, level_end
             for edge in range(children_ptr[level_begin], children_ptr[level_end]):
@@ -252,9 +253,9 @@ def _score_level(
                 if spread:
                     row = np.int64(row_of[np.uint64(j)]) - 1
                 else:
-                    row = np.searchsorted(own, j)
+                    row = np.int64(np.searchsorted(own, j))
                     if row == n_rows or own[row] != j:
-                        row = -1
+                        row = np.int64(-1)
                 if row >= 0:
                     value = X_data[p]
                     for q in range(ends[row], ends[row + 1]):
@@ -280,7 +281,7 @@ def _best(
     labels: np.ndarray,
     log_probabilities: np.ndarray,
 ) -> None:
-    """Logarithm of the mean probability over the trees of the labels that were found, and the k best of each instance."""
+    """The k best of the labels that were found: the logarithm of their mean probability over the trees."""
     ptr = np.zeros(n + 1, dtype=np.int64)
     for i in found:
         ptr[i + 1] += 1

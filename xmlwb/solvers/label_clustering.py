@@ -4,8 +4,8 @@ Both maximise, over unit vectors :math:`\mu_1 \ldots \mu_K` and a division of th
 
 .. math:: \frac1L \sum_{l} v_l^\top \mu_{c(l)}, \qquad \lVert v_l \rVert = 1,
 
-by turns: labels go to centroids, centroids to the mean direction of their labels. With ``K = 2`` and halves of equal size
-the first step has a closed form: sort the labels by :math:`v_l^\top (\mu_1 - \mu_2)` and cut at the median.
+by turns: labels go to centroids, centroids to the mean direction of their labels. With ``K = 2`` and halves of equal
+size the first step has a closed form: sort the labels by :math:`v_l^\top (\mu_1 - \mu_2)` and cut at the median.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def split_in_halves(V: sparse.csr_array, labels: np.ndarray, seed: int) -> list[
     -----
     Time O(turns x (entries of these rows of V + m log m)); memory 12 bytes an entry.
     """
-    rows, _ = (V, None) if len(labels) == V.shape[0] else take_rows(V, labels)
+    rows = V if len(labels) == V.shape[0] else take_rows(V, labels)[0]
     members = labels if rows is V else np.arange(len(labels))
     ordered = _split_in_halves(rows.indptr, rows.indices, rows.data, rows.shape[1], members, np.uint64(seed))
     ordered = ordered if rows is V else labels[ordered]
@@ -228,9 +228,9 @@ def split_by_k_means(
     -----
     Time O(turns x K x entries of these rows of V); memory 12 bytes an entry and 8 K d' for the d' features that occur.
     """
-    rows, _ = (V, None) if len(labels) == V.shape[0] else take_rows(V, labels)
+    rows = V if len(labels) == V.shape[0] else take_rows(V, labels)[0]
     members = labels if rows is V else np.arange(len(labels))
-    m, d, K = len(labels), rows.shape[1], min(n_clusters, len(labels))
+    m, K = len(labels), min(n_clusters, len(labels))
     start = np.random.default_rng(seed).choice(m, size=K, replace=False)
     mu = np.ascontiguousarray(rows[members[start]].toarray().T)  # (d, K): a feature's entries lie side by side
     cluster = np.zeros(m, dtype=np.int32)
@@ -287,9 +287,9 @@ def _mean_directions(
 ) -> None:
     mu[:] = 0
     for s in range(len(members)):
-        c = np.uint64(cluster[s])
+        own = np.uint64(cluster[s])
         for p in range(indptr[members[s]], indptr[members[s] + 1]):
-            mu[np.uint64(indices[p]), c] += data[p]
+            mu[np.uint64(indices[p]), own] += data[p]
     squares = np.zeros(mu.shape[1])
     for j in range(len(mu)):
         for c in range(mu.shape[1]):

@@ -8,7 +8,10 @@ import numpy as np
 from scipy import sparse
 
 from xmlwb.solvers.label_tree import LabelTree
-from xmlwb.solvers.node_classifiers import NodeWeights
+from xmlwb.solvers.node_classifiers import NodeWeights, popularity_node
+
+#: A tree and the weights of its inner nodes, breadth first.
+LearnedTree = tuple[LabelTree, list[NodeWeights]]
 
 
 class Forest(NamedTuple):
@@ -25,7 +28,7 @@ class Forest(NamedTuple):
     bias : ndarray, shape (E,), float32
     rows_ptr, entries_ptr : ndarrays, shape (I + 1,), int64
         Which of the following belong to an inner node.
-    features : ndarray, shape (R,), int32
+    features : ndarray, shape (R,), uint16, or int32 from 65,536 features on
         The features that have a weight there, ascending within a node.
     n_entries : ndarray, shape (R,), unsigned
         How many of the node's children have one.
@@ -106,14 +109,14 @@ class Forest(NamedTuple):
         rows = slice(self.rows_ptr[inner], self.rows_ptr[inner + 1])
         entries = slice(self.entries_ptr[inner], self.entries_ptr[inner + 1])
         children = slice(self.children_ptr[inner], self.children_ptr[inner + 1])
-        feature = np.repeat(self.features[rows], self.n_entries[rows])
+        feature = np.repeat(self.features[rows].astype(np.int32), self.n_entries[rows])
         shape = (n_features, children.stop - children.start)
         parts = (self.entry_weight[entries], (feature, self.entry_child[entries].astype(np.int32)))
         return sparse.csr_array(parts, shape=shape), self.bias[children]
 
 
-def plant(trees: list[tuple[LabelTree, list[NodeWeights]]]) -> Forest:
-    """The forest of some trees; of each the weights of its inner nodes, breadth first."""
+def plant(trees: list[LearnedTree], n_features: int) -> Forest:
+    """The forest of some trees."""
     n_inner = [len(nodes) for _, nodes in trees]
     tree_ptr = np.concatenate([[0], np.cumsum(n_inner, dtype=np.int64)]).astype(np.int64)
     nodes = [node for _, nodes in trees for node in nodes]
@@ -137,8 +140,31 @@ def plant(trees: list[tuple[LabelTree, list[NodeWeights]]]) -> Forest:
         bias=join([node.bias for node in nodes], np.float32),
         rows_ptr=ptr([len(node.features) for node in nodes]),
         entries_ptr=ptr([len(node.value) for node in nodes]),
-        features=join([node.features for node in nodes], np.int32),
+        features=join([node.features for node in nodes], np.uint16 if n_features <= 1 << 16 else np.int32),
         n_entries=join([node.n_entries for node in nodes], small),
         entry_child=join([node.child for node in nodes], small),
         entry_weight=join([node.value for node in nodes], np.float32),
     )
+
+
+def cut(tree: LabelTree, nodes: list[NodeWeights], label_counts: np.ndarray) -> LearnedTree:
+    """A tree of which only the first levels were learned: the labels below are ranked by their share of the positives.
+
+    Parameters
+    ----------
+    tree : LabelTree
+    nodes : list of NodeWeights
+        Those of whole levels, the root's first.
+    label_counts : ndarray, shape (L,)
+        Training positives.
+    """
+    inner = np.flatnonzero(tree.label < 0)
+    if len(nodes) == len(inner):
+        return tree, nodes
+    level = tree.levels[tree.depth[inner[len(nodes)]]]
+    groups = [tree.labels_under(node) if tree.label[node] < 0 else np.zeros(0, dtype=np.int32) for node in level]
+    below = np.concatenate(groups)
+    above = np.diff(tree.children_ptr[: level.start + 1])
+    n_children = np.concatenate([above, [len(group) for group in groups], np.zeros(len(below), dtype=np.int64)])
+    shape = LabelTree(np.concatenate([[0], np.cumsum(n_children)]), np.concatenate([tree.label[: level.stop], below]))
+    return shape, nodes + [popularity_node(label_counts[group]) for group in groups if len(group)]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
+from joblib import effective_n_jobs
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +67,7 @@ class LabelTree:
     def levels(self) -> list[range]:
         """The nodes of each level, the root's first."""
         edges = np.searchsorted(self.depth, np.arange(self.depth[-1] + 2))
-        return [range(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [range(begin, end) for begin, end in pairwise(edges.tolist())]
 
     def labels_under(self, node: int) -> np.ndarray:
         """The labels of a subtree, shape (m,), int32, from left to right within each depth."""
@@ -87,42 +90,68 @@ class LabelTree:
         return path[::-1]
 
 
-def grow(labels: np.ndarray, splits: Callable[[list[np.ndarray], int], list[list[np.ndarray]]]) -> LabelTree:
-    """A tree from repeated division, a level at a time.
+#: ``divide(labels, level, seed)``: the groups of labels below a node of this level (the root's is 0); a single group
+#: makes the labels themselves the children.
+Divide = Callable[[np.ndarray, int, int], list[np.ndarray]]
+
+
+def grow(labels: np.ndarray, divide: Divide, seeds: list[int], *, n_jobs: int | None = None) -> list[LabelTree]:
+    """Trees from repeated division, one for each seed.
 
     Parameters
     ----------
     labels : ndarray of int, shape (m,)
         At least one.
-    splits : callable
-        ``splits(groups, level)`` divides the groups of labels at one level (level 0: one group with all labels). For
-        each group it returns the groups of its children, or a single group where the labels become leaves.
+    divide : callable
+        ``divide(labels, level, seed)``, see `Divide`; called from several threads.
+    seeds : list of int
+    n_jobs : int or None
+        Nodes divided side by side, in threads; the trees do not depend on it.
 
-    Returns
-    -------
-    LabelTree
+    Examples
+    --------
+    >>> [tree] = grow(np.arange(5), lambda labels, level, seed: np.array_split(labels, 2 if level < 1 else 1), [0])
+    >>> [tree.labels_under(child).tolist() for child in tree.children(0)]
+    [[0, 1, 2], [3, 4]]
     """
-    levels: list[tuple[np.ndarray, np.ndarray]] = []  # of each level: number of children, label
-    groups: list[np.ndarray] = [labels]
-    is_leaf = np.zeros(1, dtype=bool)
-    while len(groups):
-        inner = [group for group, leaf in zip(groups, is_leaf, strict=True) if not leaf]
-        parts = iter(splits(inner, len(levels)) if inner else [])
+    with ThreadPoolExecutor(effective_n_jobs(n_jobs)) as workers, ThreadPoolExecutor(len(seeds)) as growers:
+
+        def grow_one(seed: int) -> LabelTree:
+            rng = np.random.default_rng(seed)
+
+            def divide_all(groups: list[np.ndarray], level: int) -> list[list[np.ndarray]]:
+                node_seeds = rng.integers(2**31, size=len(groups)).tolist()
+                return list(workers.map(divide, groups, [level] * len(groups), node_seeds))
+
+            return _grow_by_level(labels, divide_all)
+
+        return list(growers.map(grow_one, seeds))
+
+
+def _grow_by_level(
+    labels: np.ndarray, divide_all: Callable[[list[np.ndarray], int], list[list[np.ndarray]]]
+) -> LabelTree:
+    levels: list[tuple[np.ndarray, np.ndarray]] = []  # of each level: numbers of children, labels
+    groups, is_leaf = [labels], [False]
+    while groups:
+        divided = iter(
+            divide_all([group for group, leaf in zip(groups, is_leaf, strict=True) if not leaf], len(levels))
+        )
         n_children = np.zeros(len(groups), dtype=np.int64)
+        label = np.full(len(groups), -1, dtype=np.int32)
         below: list[np.ndarray] = []
-        leaves: list[bool] = []
+        below_is_leaf: list[bool] = []
         for place, (group, leaf) in enumerate(zip(groups, is_leaf, strict=True)):
             if leaf:
+                label[place] = group[0]
                 continue
-            children = next(parts)
+            children = next(divided)
             if len(children) == 1:
                 children = list(group.reshape(-1, 1))
-                leaves += [True] * len(children)
-            else:
-                leaves += [len(child) == 1 for child in children]
             n_children[place] = len(children)
             below += children
-        levels.append((n_children, np.array([g[0] if leaf else -1 for g, leaf in zip(groups, is_leaf, strict=True)])))
-        groups, is_leaf = below, np.array(leaves, dtype=bool)
+            below_is_leaf += [len(child) == 1 for child in children]
+        levels.append((n_children, label))
+        groups, is_leaf = below, below_is_leaf
     n_children, label = (np.concatenate(part) for part in zip(*levels, strict=True))
-    return LabelTree(np.concatenate([[0], np.cumsum(n_children)]), label.astype(np.int32))
+    return LabelTree(np.concatenate([[0], np.cumsum(n_children)]), label)

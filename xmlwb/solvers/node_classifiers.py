@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from xmlwb.solvers.label_tree import LabelTree
 from xmlwb.solvers.lanes import LANES
 from xmlwb.solvers.row_subset import take_rows
 from xmlwb.solvers.squared_hinge import solve_block
@@ -28,6 +29,8 @@ class NodeWeights(NamedTuple):
     child, value : ndarrays, shape (entries,), unsigned and float32
         The entries: which child (0, 1, ...), which weight.
     bias : ndarray, shape (n_children,), float32
+    n_iter : int
+        The most passes that a block of children needed.
     """
 
     features: np.ndarray
@@ -35,10 +38,12 @@ class NodeWeights(NamedTuple):
     child: np.ndarray
     value: np.ndarray
     bias: np.ndarray
+    n_iter: int
 
 
 def learn_node(
     X: sparse.csr_array,
+    features: np.ndarray,
     sq_norms: np.ndarray,
     positives: list[np.ndarray],
     *,
@@ -53,6 +58,8 @@ def learn_node(
     Parameters
     ----------
     X : csr_array, shape (n, d), float32
+    features : ndarray, shape (d,), int32
+        What the columns of X are called in the result.
     sq_norms : ndarray, shape (n,), float32
     positives : list of ndarray of int
         The rows of X that go to each child, ascending.
@@ -67,35 +74,47 @@ def learn_node(
     """
     reached = np.unique(np.concatenate(positives)) if len(positives) > 1 else positives[0]
     everywhere = len(reached) == X.shape[0]
-    rows, features = (X, None) if everywhere else take_rows(X, reached)
+    rows, columns = (X, None) if everywhere else take_rows(X, reached)
     norms = sq_norms if everywhere else sq_norms[reached]
     found: list[tuple[np.ndarray, ...]] = []
     bias = np.empty(len(positives), dtype=np.float32)
+    n_iter = 0
     small = np.min_scalar_type(len(positives))
     for begin in range(0, len(positives), LANES):
         block = [np.searchsorted(reached, rows_of) for rows_of in positives[begin : begin + LANES]]
-        W, b, _, _ = solve_block(rows, norms, block, C=C, tol=tol, max_iter=max_iter, seed=seed + begin)
-        feature, lane = np.nonzero(np.abs(W[:, : len(block)]) >= max(threshold, np.finfo(np.float32).tiny))
-        found.append((feature, (lane + begin).astype(small), W[feature, lane]))
+        W, b, passes, _ = solve_block(rows, norms, block, C=C, tol=tol, max_iter=max_iter, seed=seed + begin)
+        column, lane = np.nonzero(np.abs(W[:, : len(block)]) >= max(threshold, np.finfo(np.float32).tiny))
+        found.append((column, (lane + begin).astype(small), W[column, lane]))
         bias[begin : begin + len(block)] = b[: len(block)]
-    feature, child, value = (np.concatenate(part) for part in zip(*found, strict=True))
-    if len(found) > 1:
-        order = np.argsort(feature, kind="stable")
-        feature, child, value = feature[order], child[order], value[order]
-    n_entries = np.bincount(feature, minlength=rows.shape[1])
-    used = np.flatnonzero(n_entries)
-    kept = used if features is None else features[used]
-    return NodeWeights(kept.astype(np.int32), n_entries[used].astype(small), child, value, bias)
+        n_iter = max(n_iter, passes)
+    column, child, value = (np.concatenate(part) for part in zip(*found, strict=True))
+    feature = features[column if columns is None else columns[column]]
+    order = np.argsort(feature, kind="stable")
+    feature, n_entries = np.unique(feature, return_counts=True)
+    return NodeWeights(feature, n_entries.astype(small), child[order], value[order], bias, n_iter)
+
+
+def positives_below(tree: LabelTree, node: int, rows_of: sparse.csc_array) -> list[np.ndarray]:
+    """For each child of a node the instances with a label below it, ascending; rows_of is Y by columns, (n, L)."""
+    positives = []
+    for child in tree.children(node):
+        label = tree.label[child]
+        labels = tree.labels_under(child) if label < 0 else [label]
+        rows = [rows_of.indices[rows_of.indptr[one] : rows_of.indptr[one + 1]] for one in labels]
+        positives.append(rows[0] if label >= 0 else np.unique(np.concatenate(rows)))
+    return positives
 
 
 def popularity_node(counts: np.ndarray) -> NodeWeights:
     """A node without weights, which gives each child its share of the positives as its probability.
 
     >>> node = popularity_node(np.array([4, 1]))
-    >>> np.exp(-np.maximum(0, 1 - node.bias) ** 2).round(2).tolist()
-    [0.8, 0.2]
+    >>> np.exp(-np.maximum(0, 1 - node.bias) ** 2).round(2)
+    array([0.8, 0.2], dtype=float32)
     """
     share = counts / counts.sum()
     bias = 1 - np.sqrt(-np.log(share))
     nothing = np.zeros(0, dtype=np.uint8)
-    return NodeWeights(nothing.astype(np.int32), nothing, nothing, nothing.astype(np.float32), bias.astype(np.float32))
+    return NodeWeights(
+        nothing.astype(np.int32), nothing, nothing, nothing.astype(np.float32), bias.astype(np.float32), 0
+    )

@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
-from xmlwb.solvers.lanes import LANES, add_to_rows, add_weighted_rows
+from xmlwb.solvers.lanes import FEW_LANES, LANES, NARROW, WIDE, add_to_rows, add_weighted_rows
 from xmlwb.solvers.xorshift import shuffle
 
 #: An instance is left out while every violation at it is below this share of ``tol``.
@@ -60,9 +60,9 @@ def solve_block(
     Returns
     -------
     W : ndarray, shape (d, 16), float32
-    bias : ndarray, shape (16,), float32
-        The weight of a constant feature 1, regularised like all others (LIBLINEAR's ``-B 1``). Columns past
-        ``len(positives)`` are without meaning.
+        Or (d, 4) for up to four labels; columns past ``len(positives)`` are zero.
+    bias : ndarray, shape (16,) or (4,), float32
+        The weight of a constant feature 1, regularised like all others (LIBLINEAR's ``-B 1``).
     n_iter : int
         Passes that were made.
     converged : bool
@@ -75,15 +75,16 @@ def solve_block(
     n, d = X.shape
     if not 1 <= len(positives) <= LANES:
         raise ValueError(f"positives holds {len(positives)} labels; wanted 1..{LANES}")
-    y = np.zeros((n, LANES), dtype=np.float32)  # 0: a lane without a label, which nothing moves
+    lanes = NARROW if len(positives) <= FEW_LANES else WIDE
+    y = np.zeros((n, len(lanes)), dtype=np.float32)  # 0: a lane without a label, which nothing moves
     y[:, : len(positives)] = -1.0
     for lane, rows in enumerate(positives):
         y[rows, lane] = 1.0
-    W = np.zeros((d, LANES), dtype=np.float32)
-    bias = np.zeros(LANES, dtype=np.float32)
+    W = np.zeros((d, len(lanes)), dtype=np.float32)
+    bias = np.zeros(len(lanes), dtype=np.float32)
     n_iter, converged = _descend(
         X.indptr, X.indices, X.data, sq_norms, y, np.float32(0.5 / C), np.float32(tol), max_iter,
-        np.uint64(seed), W, bias,
+        np.uint64(seed), W, bias, lanes,
     )  # fmt: skip
     return W, bias, n_iter, converged
 
@@ -115,17 +116,18 @@ def _descend(
     seed: np.uint64,
     W: np.ndarray,
     bias: np.ndarray,
+    lanes: tuple[int, ...],
 ) -> tuple[int, bool]:
-    n = len(sq_norms)
-    alpha = np.zeros((n, LANES), dtype=np.float32)
-    for t in range(LANES):
+    n, n_lanes = len(sq_norms), len(lanes)
+    alpha = np.zeros((n, n_lanes), dtype=np.float32)
+    for t in range(n_lanes):
         if y[0, t] == 0:  # where y = 0 the gradient is diagonal alpha - 1: at its optimum from the start
             alpha[:, t] = np.float32(1.0) / diagonal
     order = np.arange(n)
     n_active = n
     idle = np.float32(IDLE) * tol
-    margin = np.empty(LANES, dtype=np.float32)
-    step = np.empty(LANES, dtype=np.float32)
+    margin = np.empty(n_lanes, dtype=np.float32)
+    step = np.empty(n_lanes, dtype=np.float32)
     random = seed * np.uint64(2685821657736338717) + np.uint64(88172645463325252)
     for iteration in range(max_iter):
         was_full = n_active == n
@@ -136,10 +138,10 @@ def _descend(
             i = order[s]
             begin, end = indptr[i], indptr[i + 1]
             margin[:] = bias
-            add_weighted_rows(margin, W, indices, data, begin, end)  # type: ignore[call-arg]
+            add_weighted_rows(margin, W, indices, data, begin, end, lanes)  # type: ignore[call-arg]
             inverse = np.float32(1.0) / (sq_norms[i] + np.float32(1.0) + diagonal)
             violation = np.float32(0.0)
-            for t in range(LANES):
+            for t in range(n_lanes):
                 a = alpha[i, t]
                 G = y[i, t] * margin[t] - np.float32(1.0) + diagonal * a
                 PG = G if a > 0 else min(G, np.float32(0.0))
@@ -150,7 +152,7 @@ def _descend(
             worst = max(worst, violation)
             if violation > np.float32(NEGLIGIBLE):
                 bias += step
-                add_to_rows(W, indices, data, begin, end, step)
+                add_to_rows(W, indices, data, begin, end, step, lanes)
             if violation > idle:
                 s += 1
             else:  # nothing to move here: leave the instance out until the next full pass
