@@ -5,17 +5,19 @@
     python benchmarks/peers.py --data bibtex --splits 10 --methods ova,pecos-ova --repeats 1
     python benchmarks/peers.py --data debdeps --methods parabel:n_trees=1,pecos-xlinear,parabel,omikuji-parabel
 
-One of ours may carry parameters, each after a colon; the table shows it under that name.
+One of ours may carry parameters, each after a colon; the table shows it under that name. Ratios are the first method's
+figure over each one's; --pairs parabel:n_trees=1/pecos-xlinear,parabel/omikuji-parabel prints those of pairs instead,
+and the differences of their precisions.
 
 The peers pin old versions of numpy, hence their own environment. Sets that are not bundled are looked for in
-$XMLWB_DATA. Training is timed from arrays in memory to a model in memory, without imports; ours after one fit on 64
+$XMLWB_DATA. Training is timed from arrays in memory to a model in memory, without imports; ours after one fit on 1,000
 instances that lets numba compile or load its kernels (shown as warm-up), scikit-learn's after one that starts its
 workers; omikuji takes no arrays, its time includes reading a text file; PECOS' XR-Linear makes its clusters within the
 time. Prediction is the median of three calls for the top 5 of all test instances: ours by the model in memory and, as
 loaded_ms, by the one that load (load_s) makes of its file; PECOS in its form for prediction only, with the beam of 10
 that its command line takes by default; omikuji by one call an instance, its only form. Sizes are those of the files
-that a method's own save writes. Memory is the process's own peak, without worker processes (of those here only scikit-
-learn has some). Ratios are the first method's figure over each one's, of medians over the repeats.
+that a method's own save writes. Memory is the process's own peak, without worker processes (of those here only
+scikit-learn has some). Ratios are of medians over the repeats.
 """
 
 from __future__ import annotations
@@ -49,6 +51,9 @@ PEERS = (
 )  # fmt: skip
 REQUIREMENTS = ("numpy<2", "scipy<1.14", "scikit-learn<1.6", "omikuji==0.5.2", "napkinxc==0.7.2")
 WITHOUT_DEPENDENCIES = ("libpecos==1.2.8",)  # they would bring torch with CUDA; XLinear does not import it
+COMPARED = ("train_s", "ms_per_instance", "model_MB")
+#: Instances of the fit before ours is timed: enough labels that trees of them are divided, so that every kernel runs.
+WARM_UP = 1000
 
 
 def set_up() -> None:
@@ -75,7 +80,7 @@ def run_ours(word: str, data: Path, out: Path, threads: int) -> None:
     model = model_of(word, threads)
     before = peak_memory_MB()
     start = time.perf_counter()
-    model.fit(X[:64], Y[:64]).predict_topk(X_test[:64])
+    model.fit(X[:WARM_UP], Y[:WARM_UP]).predict_topk(X_test[:WARM_UP])
     warm_up_s = time.perf_counter() - start
     start = time.perf_counter()
     model.fit(X, Y)
@@ -164,17 +169,25 @@ def compare(
                 yield {"data": name, "split": split or 0, "method": method, **figures, **accuracy}
 
 
-def summarise(runs: pd.DataFrame, first: str) -> pd.DataFrame:
-    """Medians over the repeats of a split, then means over the splits; with the ratios of the first method to each."""
+def summarise(runs: pd.DataFrame) -> pd.DataFrame:
+    """Medians over the repeats of a split, then means over the splits."""
     figures = [column for column in runs if column not in ("data", "split", "method")]
     table = runs.groupby(["data", "split", "method"], sort=False)[figures].median()
-    table = table.groupby(["data", "method"], sort=False).mean()
-    if first not in set(runs["method"]):
-        return table  # it failed: nothing to compare with
-    for column in ("train_s", "ms_per_instance", "model_MB"):
-        base = table.xs(first, level="method")[column].reindex(table.index.get_level_values("data")).to_numpy()
-        table[f"{first} / it: {column}"] = base / table[column]
-    return table
+    return table.groupby(["data", "method"], sort=False).mean()
+
+
+def ratios(table: pd.DataFrame, pairs: list[tuple[str, str]]) -> pd.DataFrame:
+    """What the first of each pair takes for one of the second's, and how much higher its precision is, in points."""
+    rows = {}
+    for data, of_data in table.groupby(level="data", sort=False):
+        at = of_data.droplevel("data")
+        for ours, other in pairs:
+            if ours in at.index and other in at.index:  # else it failed: nothing to compare
+                sizes = {f"{c} ratio": at.loc[ours, c] / at.loc[other, c] for c in COMPARED}
+                rows[data, f"{ours} / {other}"] = sizes | {
+                    f"{c} more": at.loc[ours, c] - at.loc[other, c] for c in ("P@1", "P@5", "PSP@5")
+                }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def main() -> None:
@@ -183,6 +196,9 @@ def main() -> None:
     parser.add_argument("--data", default="bibtex,delicious,debtags", help="names of data sets, with commas")
     parser.add_argument("--methods", default="ova,pecos-ova,sklearn-ovr",
                         help=f"of ours: {', '.join(METHODS)}; peers: {', '.join(PEERS)}")  # fmt: skip
+    parser.add_argument(
+        "--pairs", default="", help="A/B with commas, both of --methods; default: the first of them / each"
+    )
     parser.add_argument("--splits", type=int, default=1, help="how many of a set's splits")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
@@ -205,6 +221,9 @@ def main() -> None:
         elif method not in PEERS:
             known = ", ".join([*METHODS, *PEERS])
             parser.error(f"--methods has {method}; wanted of {known}; only ours take parameters")
+    pairs = [(ours, other) for ours, _, other in (pair.partition("/") for pair in args.pairs.split(",") if pair)]
+    for method in {method for pair in pairs for method in pair} - set(methods):
+        parser.error(f"--pairs has {method!r}; wanted A/B with A and B of {', '.join(methods)}")
     if any(method in PEERS for method in methods) and not PEERS_VENV.exists():
         parser.error("the peers are not installed: run with --setup once")
     rows: list[dict[str, Any]] = []
@@ -219,8 +238,11 @@ def main() -> None:
     if not rows:
         parser.exit(1, "no run came to its end\n")
     runs = pd.DataFrame(rows)
+    table = summarise(runs)
     with pd.option_context("display.width", 250, "display.max_columns", 40, "display.float_format", "{:.4g}".format):
-        print(summarise(runs, methods[0]))
+        print(table)
+        print()
+        print(ratios(table, pairs or [(methods[0], method) for method in methods[1:]]))
     return None
 
 

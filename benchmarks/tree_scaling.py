@@ -10,7 +10,7 @@ Everything but L is held constant: as many training instances as labels, as many
 of L), so that an instance has about as many features everywhere; the same number of test instances. What changes from
 10^3 to 10^6 is due to L. A million labels are a million instances, their features a matrix of some 40 million entries.
 
-Each run is a process of its own that reads the data from files: one fit on 64 rows (numba's kernels), then fits from
+Each run is a process of its own that reads the data from files: one fit on 1,000 rows (numba's kernels), then fits from
 arrays in memory to a model in memory, the median of three where they are short; the process's own peak resident memory
 until then, data included; the size of the saved file; the top 5 of all test rows at each beam, median of three; an
 exhaustive search (a beam of L) on some rows, which beam recall at 1 and 5 compares with. A run that would need more
@@ -42,7 +42,7 @@ import numpy as np
 import pandas as pd
 import psutil
 from peer_methods import peak_memory_MB
-from peers import is_ours, model_of
+from peers import WARM_UP, is_ours, model_of
 from scipy import sparse
 from sklearn.base import clone
 
@@ -97,7 +97,7 @@ def run_one(word: str, folder: Path, out: Path, options: dict[str, Any]) -> int:
         sparse.csr_array(sparse.load_npz(folder / f"{part}.npz")) for part in ("X", "Y", "X_test", "Y_test")
     )
     model = model_of(word, options["threads"])
-    model.fit(X[:64], Y[:64]).predict_topk(X_test[:64], k=K)  # numba compiles or loads its kernels
+    model.fit(X[:WARM_UP], Y[:WARM_UP]).predict_topk(X_test[:64], k=K)  # numba compiles or loads its kernels
     before = peak_memory_MB()
     needed = model.memory_estimate(*X.shape, Y.shape[1], X.nnz) / 2**30
     taken, free = psutil.Process().memory_info().rss / 2**30, psutil.virtual_memory().available / 2**30
