@@ -20,10 +20,12 @@ from xmlwb.lessons.tree_race import (
     setting_curve,
     swap_trees,
     whereabouts,
+    with_fewer_labels,
 )
 from xmlwb.metrics import precision_at_k, propensities, psp_at_k
 from xmlwb.models.fastxml import FastXML
 from xmlwb.models.label_trees import Parabel
+from xmlwb.models.lpsr import LPSR
 from xmlwb.models.one_vs_all import OneVsAll
 from xmlwb.models.pfastrexml import PfastreXML
 from xmlwb.tails import frequency_bins
@@ -164,14 +166,19 @@ def test_propensities_and_reranker_are_switched_one_by_one(ds: Dataset, fits) ->
     assert (fits["PfastreXML"].apply(ds.X_test) != fits["FastXML"].apply(ds.X_test)).any()
 
 
-def test_scored_labels_are_counted_by_the_given_function(ds: Dataset, fits) -> None:
+def test_fewer_labels_a_leaf_are_what_a_fit_with_that_number_keeps(ds: Dataset) -> None:
+    train, test = (ds.X_train, ds.Y_train), (ds.X_test, ds.Y_test)
     p = propensities(ds.Y_train)
-
-    def reached(X: csr_array) -> np.ndarray:
-        return np.diff(fits["FastXML"].predict_topk(X, 12).indptr)
-
-    table = scored_labels_curve({"FastXML": (fits["FastXML"], reached)}, ds.X_test, ds.Y_test, p)
-    leaves = [fits["FastXML"].instance_tree(t).leaves for t in range(4)]
-    at = fits["FastXML"].apply(ds.X_test)
-    met = [len({int(label) for t in range(4) for label in leaves[t][[row[t]]].indices}) for row in at]
-    assert table["labels scored"][0] == np.mean(met)
+    model = LPSR(n_trees=2, max_leaf=40, n_labels=8).fit(*train)
+    base = OneVsAll().fit(*train)
+    table = scored_labels_curve(model, base, train, test, p, (1, 3, 12))
+    assert table["model"].to_list() == ["LPSR"] * 3 + ["OneVsAll"]
+    for size, row in zip((1, 3, 12), table.to_dict("records"), strict=False):
+        alone = LPSR(n_trees=2, max_leaf=40, n_labels=size).fit(*train)
+        ours = with_fewer_labels(model, *train, size)
+        assert (dense(ours.predict_topk(ds.X_test, 12)) == dense(alone.predict_topk(ds.X_test, 12))).all()
+        scored = np.isfinite(dense(alone.predict_topk(ds.X_test, 12))).sum(axis=1)
+        assert row["labels scored"] == scored.mean()
+        assert row["P@1"] == precision_at_k(ds.Y_test, alone.predict_topk(ds.X_test, 5), 1)[0]
+    assert table["labels scored"].iloc[-1] == np.count_nonzero(ds.Y_train.sum(axis=0))
+    assert model.n_labels == 8

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from xmlwb.comparison import resampled_groups
 from xmlwb.datasets import Dataset
 from xmlwb.metrics import precision_at_k, propensities, psp_at_k, top_k_hits
-from xmlwb.models import XMCModel
+from xmlwb.models.base import XMCModel, model_class
+from xmlwb.models.lpsr import LPSR
 from xmlwb.significance import bootstrap_interval
+from xmlwb.solvers.label_assignment import assign_labels
 from xmlwb.tails import frequency_bins
 
 AnyModel = TypeVar("AnyModel", bound=XMCModel)
@@ -222,27 +225,71 @@ def propensity_and_reranker(
     return pd.DataFrame(rows)
 
 
-def scored_labels_curve(
-    fits: Mapping[str, tuple[XMCModel, Callable[[csr_array], NDArray[np.integer]]]],
-    X: csr_array,
-    Y: csr_array,
-    propensity: NDArray[np.floating],
-) -> pd.DataFrame:
-    """How many labels a model scores for a document, beside how good it is.
+def with_fewer_labels(model: LPSR, X: csr_array, Y: csr_array, n_labels: int) -> LPSR:
+    """The LPSR that the same fit with another ``n_labels`` gives: base and partitions stay, leaves choose again.
 
     Parameters
     ----------
-    fits : mapping of name to (fitted model, counter)
-        ``counter(X)`` says for each row how many labels are scored.
+    model : LPSR
+        Fitted on X and Y; left as it was.
+    X : csr_array, shape (n, d), float32
+    Y : csr_array, shape (n, L)
+    n_labels : int
+    """
+    inputs = cast(Any, model_class(model.base_method_)).linear_inputs(X)
+    kept = []
+    for reached, n_nodes in zip(model.apply(X).T, np.diff(model.tree_ptr_), strict=True):
+        limits = np.full(n_nodes, n_labels, dtype=np.int64)
+        kept.append(assign_labels(inputs, Y, model.coef_, model.intercept_, reached, n_nodes, limits, model.k))
+    other = copy.copy(model)
+    other.n_labels, other.leaves_ = n_labels, csr_array(vstack(kept))
+    return other
+
+
+def scored_labels_curve(
+    model: LPSR,
+    base: XMCModel,
+    train: tuple[csr_array, csr_array],
+    test: tuple[csr_array, csr_array],
+    propensity: NDArray[np.floating],
+    sizes: Sequence[int] = (5, 10, 20, 50, 100, 200),
+) -> pd.DataFrame:
+    """How many labels are scored for a document if leaves keep few or many, and what that does to quality and time.
+
+    Parameters
+    ----------
+    model : LPSR
+        Fitted on ``train``; one fit serves all sizes.
+    base : XMCModel
+        Its base, fitted on the same data: scores every label that it has learned.
+    train, test : (X, Y)
+    sizes : sequence of int
+        Labels a leaf keeps.
 
     Returns
     -------
     DataFrame
-        One row a model: "model", "labels scored" (mean of an instance), "P@1", "PSP@1", "P@5", "PSP@5".
+        A row for each size and one for the base: "model" ("LPSR" or the base's class), "labels a leaf" (NaN for the
+        base), "labels scored" (mean of an instance), "P@1", "PSP@1", "P@5", "PSP@5", and "ms a document", which
+        differs from run to run.
     """
-    return pd.DataFrame(
-        [
-            {"model": name, "labels scored": float(np.mean(counter(X))), **_quality(model, X, Y, propensity)}
-            for name, (model, counter) in fits.items()
-        ]
-    )
+    X, Y = test
+    rows: list[dict[str, object]] = []
+    for size in sizes:
+        small = with_fewer_labels(model, *train, size)
+        scored = float(small.labels_scored(X).mean())
+        rows.append({"model": "LPSR", "labels a leaf": size, "labels scored": scored} | _timed(small, X, Y, propensity))
+    known = float(np.count_nonzero(base.label_counts_))
+    name = type(base).__name__
+    rows.append({"model": name, "labels a leaf": np.nan, "labels scored": known} | _timed(base, X, Y, propensity))
+    return pd.DataFrame(rows)
+
+
+def _timed(model: XMCModel, X: csr_array, Y: csr_array, propensity: NDArray[np.floating]) -> dict[str, float]:
+    quality = _quality(model, X, Y, propensity)
+    seconds = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        model.predict_topk(X, k=min(5, Y.shape[1]))
+        seconds.append(time.perf_counter() - begin)
+    return quality | {"ms a document": 1000 * float(np.median(seconds)) / X.shape[0]}

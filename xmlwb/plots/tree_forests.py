@@ -52,39 +52,45 @@ def forest_figure(curves: Mapping[str, pd.DataFrame]) -> go.Figure:
     )
 
 
-def scored_labels_figure(table: pd.DataFrame, base: str | None = None) -> go.Figure:
-    """P@1 and PSP@1 against the labels scored for a document, on a logarithmic axis; a point for each fit.
+def scored_labels_figure(table: pd.DataFrame) -> go.Figure:
+    """P@1 and PSP@1 of LPSR against the labels scored for a document, on a logarithmic axis, beside its base.
 
     Parameters
     ----------
     table : DataFrame
-        "model", "labels scored", "P@1", "PSP@1"; from `xmlwb.lessons.tree_race.scored_labels_curve`.
-    base : str, optional
-        The model that the others spare labels of; drawn apart, with a line across at its height.
+        From `xmlwb.lessons.tree_race.scored_labels_curve`.
     """
-    styles = model_styles(["LPSR", base or "base"])
-    rest = table[table["model"] != base].sort_values("labels scored")
+    base = next(model for model in table["model"] if model != "LPSR")
+    styles = model_styles(["LPSR", base])
     figure = make_subplots(cols=2, subplot_titles=[f"<b>{m}</b>" for m in _METRICS], horizontal_spacing=0.13)
     for column, metric in enumerate(_METRICS, start=1):
-        for rows, name in ((rest, "LPSR"), (table[table["model"] == base], base or "base")):
+        for name, said in (("LPSR", "LPSR; at each point the labels that a leaf keeps"), (base, f"{base}: all labels")):
+            rows = table[table["model"] == name].sort_values("labels scored")
             figure.add_scatter(
                 x=rows["labels scored"],
                 y=100 * rows[metric],
-                mode="lines+markers" if name == "LPSR" else "markers",
+                mode="lines+markers+text",
+                text=[f"{size:.0f}" if size == size else "" for size in rows["labels a leaf"]],
+                textposition="bottom right",
+                textfont={"size": FONT_SIZE - 2},
                 line={"color": styles[name].colour, "width": 2},
                 marker={"size": 12, "color": styles[name].colour, "symbol": styles[name].symbol},
-                text=[escape(model) for model in rows["model"]],
-                name=escape(name) + (", all labels scored" if name != "LPSR" else ""),
+                name=escape(said),
                 legendgroup=name,
-                showlegend=column == 1 and len(rows) > 0,
-                hovertemplate="%{text}: %{x:,.0f} labels, %{y:.1f} %<extra></extra>",
+                showlegend=column == 1,
+                customdata=rows["ms a document"],
+                hovertemplate="%{x:,.0f} labels scored: %{y:.1f} %, %{customdata:.3f} ms<extra>" + name + "</extra>",
                 row=1,
                 col=column,
             )
-        for value in table.loc[table["model"] == base, metric]:
-            figure.add_hline(y=100 * value, line={"color": GREY, "dash": "dot", "width": 2}, row=1, col=column)
+        height = 100 * float(table.loc[table["model"] == base, metric].iloc[0])
+        figure.add_hline(y=height, line={"color": GREY, "dash": "dot", "width": 2}, row=1, col=column)
         figure.update_yaxes(title=f"{metric}, per cent", row=1, col=column)
-    figure.update_xaxes(type="log", title="labels scored for a document, mean")
+    scored = table["labels scored"]
+    low, high = np.log10(max(scored.min(), 1.0)) - 0.12, np.log10(scored.max()) + 0.2
+    figure.update_xaxes(
+        type="log", dtick="D2" if high - low < 2.5 else 1, range=[low, high], title="labels scored for a document, mean"
+    )
     figure.update_annotations(font_size=FONT_SIZE + 1)
     return figure.update_layout(
         height=430, margin={"t": 50, "b": 110}, legend={"orientation": "h", "y": -0.24, "yanchor": "top"}

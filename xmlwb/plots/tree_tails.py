@@ -130,7 +130,7 @@ def decile_recall_figure(views: TailViews, captions: Mapping[str, str] | None = 
     figure.update_xaxes(type="category", tickvals=_DECILES, ticktext=ticks, range=[-0.5, 9.5], tickangle=0)
     figure.update_yaxes(range=[-3, 103])
     figure.update_yaxes(title=f"recall@{views.k}, per cent", col=1)
-    _below(figure, f"{_TENTHS}; under it the fewest training positives of its labels")
+    _below(figure, f"{_TENTHS}; under it the fewest training positives of its labels", tick_lines=2)
     return figure
 
 
@@ -192,14 +192,15 @@ def _panels(titles: Sequence[str]) -> tuple[go.Figure, list[tuple[int, int]]]:
     return figure, [(number // columns + 1, number % columns + 1) for number in range(n)]
 
 
-def _below(figure: go.Figure, axis: str) -> None:
+def _below(figure: go.Figure, axis: str, tick_lines: int = 1) -> None:
     """One title for all horizontal axes, and the legend under it."""
     tall = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    down = 12 + 20 * tick_lines  # pixels
     figure.add_annotation(
-        x=0.5, y=-45 / tall, xref="paper", yref="paper", yanchor="top", text=axis, showarrow=False,
+        x=0.5, y=-down / tall, xref="paper", yref="paper", yanchor="top", text=axis, showarrow=False,
         font={"size": FONT_SIZE + 1},
     )  # fmt: skip
-    figure.update_layout(legend={"orientation": "h", "y": -75 / tall, "yanchor": "top", "x": 0})
+    figure.update_layout(legend={"orientation": "h", "y": -(down + 32) / tall, "yanchor": "top", "x": 0})
 
 
 def _recalls(views: TailViews, model: str) -> pd.DataFrame:
