@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from xmlwb.datasets import Dataset
-from xmlwb.lessons.label_tree_parts import label_counts, nodes_of_labels, summed_upwards
+from xmlwb.lessons.label_tree_parts import label_counts, labels_below, nodes_of_labels, summed_upwards
 from xmlwb.solvers.label_clustering import label_centroids
 from xmlwb.solvers.label_tree import LabelTree
 
@@ -31,7 +31,9 @@ def node_table(tree: LabelTree, ds: Dataset, *, n_words: int = 3) -> pd.DataFram
     DataFrame
         Index: the node. "parent", "depth", "label" (-1 for an inner node), "name" (a label's own; of an inner node the
         words that tell it from its parent), "strongest" (its most frequent labels), "labels" and "positives" (training
-        positives) under it, "facet" (the most common one of its labels) and "purity" (that facet's share of them).
+        positives) under it, "typical" (positives of the median label under it), "facet" (the most common one of its
+        labels: what stands before ``::`` in their names) and "purity" (that facet's share of them); "" and NaN where
+        no name has a facet.
     """
     names = list(ds.label_names) if ds.label_names is not None else [f"label {label}" for label in range(ds.n_labels)]
     counts = label_counts(ds.Y_train)
@@ -40,7 +42,9 @@ def node_table(tree: LabelTree, ds: Dataset, *, n_words: int = 3) -> pd.DataFram
     positives = np.zeros(tree.n_nodes, dtype=np.int64)
     positives[nodes[held]] = counts[held]
     words = node_words(tree, label_centroids(ds.X_train, ds.Y_train), ds.feature_names, n_words)
-    facet, purity = node_facets(tree, [name.partition("::")[0] for name in names])
+    facet, purity = [""] * tree.n_nodes, np.full(tree.n_nodes, np.nan)
+    if any("::" in name for name in names):
+        facet, purity = node_facets(tree, [name.partition("::")[0] for name in names])
     return pd.DataFrame(
         {
             "parent": tree.parent,
@@ -50,6 +54,7 @@ def node_table(tree: LabelTree, ds: Dataset, *, n_words: int = 3) -> pd.DataFram
             "strongest": [", ".join(names[label] for label in of) for of in _strongest(tree, counts, most=4)],
             "labels": summed_upwards(tree, (tree.label >= 0).astype(np.int64)),
             "positives": summed_upwards(tree, positives),
+            "typical": [float(np.median(counts[tree.labels_under(v)])) for v in range(tree.n_nodes)],
             "facet": facet,
             "purity": purity,
         }
@@ -61,52 +66,61 @@ def node_words(
 ) -> list[str]:
     """For each inner node the words by which its centroid exceeds its parent's most; "" for a label's node.
 
-    Numbers and words of one or two letters name nothing and are passed over. The root's are simply its heaviest.
+    A word that names a node above it, or is the beginning of another in the name, tells nothing more and is passed
+    over, and so are numbers and words of one or two letters. The root is called "all labels".
     """
     C = node_centroids(tree, centroids)
     d = C.shape[1]
     vocabulary = list(feature_names) if feature_names is not None else [f"feature {j}" for j in range(d)]
-    telling = np.array([len(word) > 2 and not any(c.isdigit() for c in word) for word in vocabulary])
-    if feature_names is None:
-        telling[:] = True
+    telling = np.array([len(word) > 2 and (feature_names is None or word.isalpha()) for word in vocabulary])
     row_of = {int(v): row for row, v in enumerate(np.flatnonzero(tree.label < 0))}
-    names = [""] * tree.n_nodes
-    for v, row in row_of.items():
-        excess = C[[row]].toarray()[0]
-        if v:
-            excess -= C[[row_of[int(tree.parent[v])]]].toarray()[0]
-        excess[~telling] = -np.inf
-        best = np.argsort(-excess, kind="stable")[:n_words]
-        names[v] = ", ".join(vocabulary[j] for j in best if excess[j] > 0) or f"{len(tree.children(v))} branches"
-    return names
+    chosen: dict[int, list[str]] = {0: []}
+    for v in list(row_of)[1:]:
+        excess = C[[row_of[v]]].toarray()[0] - C[[row_of[int(tree.parent[v])]]].toarray()[0]
+        used: list[str] = []
+        above = int(tree.parent[v])
+        while above > 0:
+            used += chosen[above]
+            above = int(tree.parent[above])
+        chosen[v] = []
+        for j in np.argsort(-excess, kind="stable").tolist():
+            if excess[j] <= 0 or len(chosen[v]) == n_words:
+                break
+            word = vocabulary[j]
+            if telling[j] and not any(word.startswith(w) or w.startswith(word) for w in (*used, *chosen[v])):
+                chosen[v].append(word)
+    names = [", ".join(chosen.get(v, [])) for v in range(tree.n_nodes)]
+    names[0] = "all labels"
+    return [name or (f"node {v}" if tree.label[v] < 0 else "") for v, name in enumerate(names)]
 
 
 def node_centroids(tree: LabelTree, centroids: csr_array) -> csr_array:
     """Mean direction of the labels under each inner node, in the nodes' order, of length one; shape (n_inner, d)."""
-    inner = np.flatnonzero(tree.label < 0)
-    under = [tree.labels_under(int(v)) for v in inner]
-    indptr = np.concatenate([[0], np.cumsum([len(labels) for labels in under])])
-    ones = np.ones(indptr[-1], dtype=np.float32)
-    C = csr_array((ones, np.concatenate(under), indptr), shape=(len(inner), centroids.shape[0])) @ centroids
+    C = labels_below(tree, centroids.shape[0]) @ centroids
     lengths = np.sqrt(C.multiply(C).sum(axis=1))
     C.data /= np.repeat(np.maximum(lengths, 1e-12), np.diff(C.indptr)).astype(np.float32)
     return C
 
 
 def node_facets(tree: LabelTree, facets: Sequence[str]) -> tuple[list[str], NDArray[np.float64]]:
-    """The most common facet of the labels under each node, and its share of them."""
-    shares = _facet_counts(tree, facets)
+    """The most common facet of the labels under each node, and its share of them (1 for a label's own node)."""
     names = list(dict.fromkeys(facets))
-    return [names[i] for i in shares.argmax(axis=1)], shares.max(axis=1) / shares.sum(axis=1)
+    best, share = np.zeros(tree.n_nodes, dtype=np.int64), np.ones(tree.n_nodes)
+    leaves, inner = np.flatnonzero(tree.label >= 0), np.flatnonzero(tree.label < 0)
+    code = {facet: i for i, facet in enumerate(names)}
+    best[leaves] = [code[facets[label]] for label in tree.label[leaves]]
+    counts = _facet_counts(tree, facets)
+    best[inner] = counts.argmax(axis=1)
+    share[inner] = counts.max(axis=1).toarray().ravel() / counts.sum(axis=1)
+    return [names[i] for i in best], share
 
 
-def _facet_counts(tree: LabelTree, facets: Sequence[str]) -> NDArray[np.int64]:
-    """How many labels of each facet, in the order of their first occurrence, lie under each node."""
+def _facet_counts(tree: LabelTree, facets: Sequence[str]) -> csr_array:
+    """How many labels of each facet, in the order of their first occurrence, lie under each inner node."""
     code = {facet: i for i, facet in enumerate(dict.fromkeys(facets))}
-    counts = np.zeros((tree.n_nodes, len(code)), dtype=np.int64)
-    at = np.flatnonzero(tree.label >= 0)
-    counts[at, [code[facets[label]] for label in tree.label[at]]] = 1
-    return summed_upwards(tree, counts)
+    L = len(facets)
+    of = csr_array((np.ones(L, dtype=np.float32), [code[facet] for facet in facets], np.arange(L + 1)), (L, len(code)))
+    return labels_below(tree, L) @ of
 
 
 def facet_agreement(
@@ -141,13 +155,18 @@ def facet_agreement(
 
 def _purity_by_depth(tree: LabelTree, facets: Sequence[str]) -> pd.DataFrame:
     counts = _facet_counts(tree, facets)
-    rows = []
-    for depth in range(int(tree.depth.max())):
-        inside = counts[(tree.depth == depth) & (tree.label < 0)]
-        if len(inside):
-            total = int(inside.sum())
-            rows.append((depth, len(inside), total / len(inside), inside.max(axis=1).sum() / total))
-    return pd.DataFrame(rows, columns=["depth", "nodes", "labels", "purity"])
+    table = pd.DataFrame(
+        {
+            "depth": tree.depth[tree.label < 0],
+            "nodes": 1,
+            "labels": counts.sum(axis=1),
+            "purity": counts.max(axis=1).toarray().ravel(),  # for now, how many labels
+        }
+    )
+    table = table.groupby("depth", as_index=False).sum()
+    table["purity"] /= table["labels"]
+    table["labels"] /= table["nodes"]
+    return table
 
 
 def _strongest(tree: LabelTree, counts: NDArray[np.int64], most: int) -> list[list[int]]:

@@ -231,21 +231,26 @@ class PartitionSketch:
             step.moved,
             names=names,
             cut=step.cut,
-            objective=[past.objective for past in steps[: at + 1]],
-            phases=[f"{past.round} {past.phase}" for past in steps],
+            objective=[each.objective for each in steps],
+            phases=[(each.round, each.phase) for each in steps],
+            at=at,
             title=_said(step, last=at == len(steps) - 1),
         )
 
 
 def _said(step: PartitionStep, *, last: bool) -> str:
     moved = int(step.moved.sum())
-    who = "nobody changes sides" if not moved else f"{moved} label{'s' if moved > 1 else ''} change sides"
+    who = {0: "nobody changes sides", 1: "1 label changes sides"}.get(moved, f"{moved} labels change sides")
     text = {
-        "start": "Start: as many labels, drawn at random, are the directions",
+        "start": "Start: labels drawn at random are the first directions",
         "assign": f"Assign each label to the direction with the larger cosine: {who}",
         "balance": f"Balance: cut at the median of the difference, half on each side: {who}",
         "move": "Move each direction to the mean of its labels",
     }[step.phase]
     sizes = np.bincount(step.side[step.side >= 0], minlength=len(step.directions))
     tail = "" if step.phase == "start" else f"; sides of {', '.join(map(str, sizes))}"
-    return f"<b>Round {step.round}. {text}</b>{tail}" + (". <b>Done.</b>" if last else "")
+    return (
+        ("" if step.phase == "start" else f"<b>Round {step.round}.</b> ")
+        + f"<b>{text}</b>{tail}"
+        + (". <b>Done.</b>" if last else "")
+    )

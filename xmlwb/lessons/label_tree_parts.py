@@ -44,3 +44,10 @@ def summed_upwards(tree: LabelTree, values: NDArray[Any]) -> NDArray[Any]:
         level = np.flatnonzero(tree.depth == depth)
         np.add.at(total, tree.parent[level], total[level])
     return total
+
+
+def labels_below(tree: LabelTree, n_labels: int) -> csr_array:
+    """Which labels lie under each inner node, the nodes in their order; 0/1, shape (n_inner, L), float32."""
+    under = [tree.labels_under(int(v)) for v in np.flatnonzero(tree.label < 0)]
+    indptr = np.concatenate([[0], np.cumsum([len(labels) for labels in under])])
+    return csr_array((np.ones(indptr[-1], dtype=np.float32), np.concatenate(under), indptr), (len(under), n_labels))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -21,14 +21,14 @@ from xmlwb.lessons.label_tree_cascade import (
     searched,
     step_log_probabilities,
 )
-from xmlwb.lessons.label_tree_parts import TreeModel, nodes_of_labels
+from xmlwb.lessons.label_tree_parts import TreeModel, label_counts, nodes_of_labels
 from xmlwb.metrics import top_k_hits
 from xmlwb.plots.label_path import PathStep, path_figure
 
 
 def path_steps(
     model: TreeModel, x: csr_array, label: int, node_names: Sequence[str], feature_names: Sequence[str],
-    *, tree: int = 0, n_words: int = 3,
+    *, tree: int = 0, n_words: int = 2,
 ) -> list[PathStep]:  # fmt: skip
     """Each step from the root to a label's leaf: its probability, the best sibling, and what each word adds.
 
@@ -110,8 +110,8 @@ class PathBrowser:
         With texts of its test documents, label names and feature names.
     nodes : DataFrame
         From `xmlwb.lessons.label_tree_names.node_table`, of the same tree.
-    rows : sequence of int
-        Test documents to choose from.
+    rows : sequence of int, optional
+        Test documents to choose from; by default 300, evenly spread.
     tree : int
     beam : int
         Where missed labels are lost, and what is predicted, is told for this beam of this one tree.
@@ -127,11 +127,13 @@ class PathBrowser:
     KINDS = ("right", "wrong", "missed")
 
     def __init__(
-        self, model: TreeModel, ds: Dataset, nodes: pd.DataFrame, rows: Sequence[int], *,
+        self, model: TreeModel, ds: Dataset, nodes: pd.DataFrame, rows: Sequence[int] | None = None, *,
         tree: int = 0, beam: int = 10, k: int = 5,
     ) -> None:  # fmt: skip
         self.model, self.ds, self.tree, self.beam, self.k = model, ds, tree, beam, k
         self._names = list(nodes["name"])
+        if rows is None:
+            rows = np.unique(np.linspace(0, ds.X_test.shape[0] - 1, 300).astype(int)).tolist()
         self._rows = {int(row): place for place, row in enumerate(rows)}
         self._shape = model.label_tree(tree)
         X, self._Y = csr_array(ds.X_test[list(rows)]), csr_array(ds.Y_test[list(rows)])
@@ -172,21 +174,38 @@ class PathBrowser:
             v = int(self._shape.parent[v])
         return depth
 
-    def menu(self, most: int = 12) -> dict[str, Case]:
-        """One menu of documents and labels: some of each kind, labels that the beam lost among them."""
-        wanted = [("right", None), ("wrong", None), ("missed", True), ("missed", False)]
+    def menu(self, most: int = 12, rare: int = 20) -> dict[str, Case]:
+        """One menu of documents and labels to follow, a quarter of each sort, each of another document and label.
+
+        Right labels that are rare, but have ``rare`` training positives; wrong ones that the tree was most sure of;
+        missed ones that the beam lost nearest to the root; missed ones that were reached and ranked just too low.
+        """
+        sorts = (
+            ("right", None, "right", self._rarity(rare)),
+            ("wrong", None, "wrong", lambda case: -self._log_probability(case)),
+            ("missed", True, "lost by the beam", lambda case: (self.lost_depth(case), -self._log_probability(case))),
+            ("missed", False, "ranked too low", lambda case: -self._log_probability(case)),
+        )
         menu: dict[str, Case] = {}
-        for kind, lost in wanted:
-            seen: set[int] = set()
-            for case in self.find(kind, lost=lost):
-                if case.row in seen:
+        for kind, lost, said, key in sorts:
+            rows: set[int] = set()
+            labels: set[int] = set()
+            for case in sorted(self.find(kind, lost=lost), key=key):  # type: ignore[arg-type]
+                if case.row in rows or case.label in labels:
                     continue
-                seen.add(case.row)
-                said = {None: kind, True: "lost by the beam", False: "ranked too low"}[lost]
-                menu[f"{said}: {self._label_name(case.label)}, {self._short_name(case.row)}"] = case
-                if len(seen) == max(1, most // len(wanted)):
+                rows.add(case.row)
+                labels.add(case.label)
+                menu[f"{said}: {self._label_name(case.label)}, for {self._short_name(case.row)}"] = case
+                if len(rows) >= max(1, most // len(sorts)):
                     break
         return menu
+
+    def _rarity(self, rare: int) -> Callable[[Case], tuple[bool, int]]:
+        counts = label_counts(self.ds.Y_train)
+        return lambda case: (bool(counts[case.label] < rare), int(counts[case.label]))
+
+    def _log_probability(self, case: Case) -> float:
+        return float(self._path[self._rows[case.row], self._node[case.label]])
 
     def __call__(self, case: Case) -> go.Figure:
         """The way to one label."""
@@ -199,11 +218,12 @@ class PathBrowser:
 
     def _title(self, case: Case, at: int) -> str:
         node = int(self._node[case.label])
-        p = float(np.exp(self._path[at, node]))
-        name = escape(self._label_name(case.label))
+        p = float(np.exp(self._log_probability(case)))
+        name = escape(self._label_name(case.label), quote=False)
         depth = self.lost_depth(case)
-        reached = self._shape.label >= 0
-        above = int((self._kept[at] & reached & (self._path[at] > self._path[at, node])).sum())
+        own, others = self._path[at, node], self._path[at]
+        before = (others > own) | ((others == own) & (self._shape.label < case.label))
+        above = int((self._kept[at] & (self._shape.label >= 0) & before).sum())
         end = {
             "right": f"right, place {above + 1}",
             "wrong": f"wrong, place {above + 1}",
@@ -215,8 +235,9 @@ class PathBrowser:
         }[case.kind]
         text = self.ds.texts_test[case.row] if self.ds.texts_test else ""
         quoted = wrap(shorten(" ".join(text.split()), 230, placeholder=" …"), 115)
-        head = f"<b>{name}</b> for {escape(self._short_name(case.row))}: {end}. Product of the steps: {p:.3g}"
-        return "<br>".join([head, *(f"<i>{escape(line)}</i>" for line in quoted)])
+        who = escape(self._short_name(case.row), quote=False)
+        head = f"<b>{name}</b> for {who}: {end}. Product of the steps: {p:.3g}"
+        return "<br>".join([head, *(f"<i>{escape(line, quote=False)}</i>" for line in quoted)])
 
     def _label_name(self, label: int) -> str:
         return self.ds.label_names[label] if self.ds.label_names else f"label {label}"

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from xmlwb.plots.theme import BLACK, BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, VERMILION
+from xmlwb.plots.theme import BLACK, BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 
 _BINS = {
     "all labels": (BLACK, "solid", "circle"),
@@ -16,9 +16,9 @@ _BINS = {
 }
 _QUALITIES = {
     "recall": (VERMILION, "solid", "circle"),
-    "P@1": (BLUE, "dash", "diamond"),
+    "P@1": (SKY, "dash", "diamond"),
     "P@3": (PURPLE, "dot", "triangle-up"),
-    "P@5": (GREEN, "longdash", "square"),
+    "P@5": (GREY, "longdash", "square"),
 }
 
 

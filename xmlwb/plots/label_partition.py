@@ -13,8 +13,8 @@ from plotly.subplots import make_subplots
 from xmlwb.plots.theme import BLACK, FONT_SIZE, GREY, INK, PALETTE, SYMBOLS
 
 _SECTOR = 6.0  # degrees: labels of one sector stand on top of each other, outwards from the circle
-_STACK = 0.075
-_REACH = 1.75
+_STACK = 0.07
+_REACH = 1.6
 
 
 def partition_figure(
@@ -25,11 +25,12 @@ def partition_figure(
     *,
     names: Sequence[str],
     objective: Sequence[float],
-    phases: Sequence[str],
+    phases: Sequence[tuple[int, str]],
+    at: int,
     cut: float = 0.0,
     title: str = "",
 ) -> go.Figure:
-    """Left: labels on the circle, stacked outwards where they crowd. Right: the objective so far, step by step.
+    """Left: labels on the circle, stacked outwards where they crowd. Right: the objective so far, by rounds.
 
     Parameters
     ----------
@@ -42,9 +43,11 @@ def partition_figure(
         Labels ringed in black.
     names : sequence of str, length n
     objective : sequence of float
-        Mean cosine after each step so far; NaN is left out.
-    phases : sequence of str
-        Names of all steps, so that the axis stays while they are made.
+        Mean cosine after each step of the run; NaN is left out. Those to come are not drawn, but the axes hold them.
+    phases : sequence of (int, str)
+        Round and name of each step.
+    at : int
+        The present step.
     cut : float
         With two directions: the difference of the two cosines at which the sides part.
     """
@@ -61,10 +64,10 @@ def partition_figure(
             marker={
                 "color": _colour(k),
                 "symbol": "circle" if k < 0 else SYMBOLS[k % len(SYMBOLS)],
-                "size": 11,
+                "size": 10,
                 "line": {"width": np.where(moved[inside], 3, 0), "color": BLACK},
             },
-            text=[escape(names[i]) for i in inside.tolist()],
+            text=[escape(names[i], quote=False) for i in inside.tolist()],
             hovertemplate="%{text}<extra></extra>",
             name="no side yet" if k < 0 else f"side {k + 1}: {len(inside)} labels",
             row=1,
@@ -80,42 +83,48 @@ def partition_figure(
             row=1,
             col=1,
         )
-    _add_lines(figure, directions, cut)
+    if cut:
+        _add_line(figure, directions, 0.0, width=1, dash="dot", name="equal cosines")
+    _add_line(figure, directions, cut, width=3, dash="dash", name="where the sides part")
     _add_directions(figure, directions)
     figure.add_shape(type="circle", x0=-1, y0=-1, x1=1, y1=1, line={"color": GREY, "width": 1}, row=1, col=1)
     figure.update_xaxes(range=[-_REACH, _REACH], visible=False, row=1, col=1)
     figure.update_yaxes(range=[-_REACH, _REACH], visible=False, scaleanchor="x", row=1, col=1)
-    done = [(step, value) for step, value in enumerate(objective) if np.isfinite(value)]
-    figure.add_scatter(
-        x=[step for step, _ in done],
-        y=[value for _, value in done],
-        mode="lines+markers",
-        line={"color": INK, "width": 3},
-        marker={"size": [14 if step == len(objective) - 1 else 8 for step, _ in done], "color": INK},
-        text=[phases[step] for step, _ in done],
-        hovertemplate="%{text}: %{y:.4f}<extra></extra>",
-        showlegend=False,
-        row=1,
-        col=2,
-    )
-    shown = np.arange(len(phases))
-    figure.update_xaxes(
-        title="step",
-        range=[-0.5, len(phases) - 0.5],
-        tickvals=shown,
-        ticktext=list(phases),
-        tickangle=-90,
-        row=1,
-        col=2,
-    )
-    figure.update_yaxes(title="mean cosine to the own direction", row=1, col=2)
+    _add_objective(figure, objective, phases, at)
     figure.update_layout(
         title={"text": title, "font": {"size": FONT_SIZE}},
         height=560,
         margin={"t": 50, "b": 110, "l": 10},
-        legend={"orientation": "h", "x": 0, "y": -0.03, "yanchor": "top"},
+        legend={"orientation": "h", "x": 0, "y": -0.14, "yanchor": "top"},
     )
     return figure
+
+
+def _add_objective(figure: go.Figure, objective: Sequence[float], phases: Sequence[tuple[int, str]], at: int) -> None:
+    values = np.array(objective, dtype=float)
+    done = [step for step in range(at + 1) if np.isfinite(values[step])]
+    figure.add_scatter(
+        x=done,
+        y=[values[step] for step in done],
+        mode="lines+markers+text",
+        line={"color": INK, "width": 3},
+        marker={"size": [14 if step == at else 8 for step in done], "color": INK, "opacity": 1},
+        text=[f"  {phases[step][1]}" if step == at else "" for step in done],
+        textposition="middle right",  # what is to come is not drawn: nothing is in the way
+        customdata=[f"round {phases[step][0]}, {phases[step][1]}" for step in done],
+        hovertemplate="%{customdata}: %{y:.4f}<extra></extra>",
+        showlegend=False,
+        row=1,
+        col=2,
+    )
+    begins = [step for step in range(1, len(phases)) if phases[step][0] != phases[step - 1][0]]
+    few = begins[:: 1 + len(begins) // 12]
+    ticks = {"tickvals": few, "ticktext": [str(phases[step][0]) for step in few]}
+    figure.update_xaxes(title="round", range=[-0.5, 1.25 * len(phases)], **ticks, row=1, col=2)
+    seen = values[np.isfinite(values)]
+    pad = 0.12 * max(float(np.ptp(seen)), 0.02) if len(seen) else 0.1
+    low, high = (float(seen.min()) - 2 * pad, float(seen.max()) + pad) if len(seen) else (0.0, 1.0)
+    figure.update_yaxes(title="mean cosine to the own direction", range=[low, high], row=1, col=2)
 
 
 def stacked(V: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -148,7 +157,9 @@ def boundary_angles(directions: NDArray[np.floating], cut: float = 0.0) -> NDArr
     return (angles + following) / 2 if len(angles) > 1 else np.zeros(0)
 
 
-def _add_lines(figure: go.Figure, directions: NDArray[np.floating], cut: float) -> None:
+def _add_line(
+    figure: go.Figure, directions: NDArray[np.floating], cut: float, *, width: int, dash: str, name: str
+) -> None:
     angles = boundary_angles(directions, cut)
     ends = np.column_stack([np.cos(angles), np.sin(angles)])
     xs: list[float | None] = []
@@ -164,9 +175,9 @@ def _add_lines(figure: go.Figure, directions: NDArray[np.floating], cut: float) 
         x=xs,
         y=ys,
         mode="lines",
-        line={"color": GREY, "width": 3, "dash": "dash"},
+        line={"color": GREY, "width": width, "dash": dash},
         hoverinfo="skip",
-        name="where the sides part",
+        name=name,
         row=1,
         col=1,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,6 +15,7 @@ from xmlwb.plots.theme import BLUE, FONT_SIZE, GREY, INK, ORANGE, VERMILION
 
 _LINE = 21  # pixels of a word's line
 _LONGEST = 46
+_GAP = 0.6  # of a line, between two steps
 
 
 @dataclass(frozen=True)
@@ -63,86 +65,117 @@ def path_figure(steps: Sequence[PathStep], *, lost: int = -1, title: str = "") -
         The depth (1 for the first step) at which a beam dropped the path; -1 where it did not.
     title : str
     """
-    figure = make_subplots(cols=2, column_widths=[0.5, 0.5], horizontal_spacing=0.02, shared_yaxes=False)
-    heights = [max(2, len(step.words) + 1) + 1 for step in steps]  # its words, the intercept and the rest; a gap
+    heights = [max(len(_lines(step)), 2) + _GAP for step in steps]
     tops = np.concatenate([[0], np.cumsum(heights)])
-    widest = max([abs(value) for step in steps for _, value in _lines(step)] + [0.1])
-    for depth, (step, top) in enumerate(zip(steps, tops, strict=False), start=1):
-        dropped = 0 < lost <= depth
-        _add_probability(figure, top, step, VERMILION if dropped else BLUE, depth == lost)
-        _add_words(figure, top, step, widest)
-        if depth > 1:
-            figure.add_shape(
-                type="line", x0=0, x1=1, xref="paper", y0=top - 0.75, y1=top - 0.75, line={"color": GREY, "width": 1}
-            )
-    for name, colour in (("says yes", BLUE), ("says no", ORANGE)):
-        figure.add_bar(x=[None], y=[None], marker={"color": colour}, name=name, row=1, col=2)
-    bottom = float(tops[-1]) - 0.75
+    bottom = float(tops[-1]) - (1 + _GAP) / 2
+    rows = [_Row(step, float(top), depth, lost) for depth, (step, top) in enumerate(zip(steps, tops, strict=False), 1)]
+    figure = make_subplots(cols=2, horizontal_spacing=0.02)
+    bars = [bar for row in rows for bar in row.probabilities()]
+    figure.add_bar(
+        x=[bar.value for bar in bars], y=[bar.y for bar in bars], width=0.9, orientation="h",
+        marker={"color": [bar.colour for bar in bars], "opacity": 0.45},
+        customdata=[bar.shown for bar in bars], hovertemplate="%{customdata}: %{x:.1%}<extra></extra>",
+        row=1, col=1,
+    )  # fmt: skip
+    words = [bar for row in rows for bar in row.words()]
+    figure.add_bar(
+        x=[bar.value for bar in words], y=[bar.y for bar in words], width=0.8, orientation="h",
+        marker={"color": [bar.colour for bar in words]},
+        customdata=[bar.shown for bar in words], hovertemplate="%{customdata}: %{x:+.3f}<extra></extra>",
+        row=1, col=2,
+    )  # fmt: skip
+    widest = max(0.1, *(abs(bar.value) for bar in words))
     figure.update_yaxes(range=[bottom, -0.9], visible=False)
     figure.update_xaxes(range=[0, 1.0], title="probability of the step", tickformat=".0%", row=1, col=1)
     figure.update_xaxes(
-        range=[-1.7 * widest, 1.7 * widest], title="added to the score: word weight × its value here", row=1, col=2
+        range=[-2.1 * widest, 2.1 * widest], title="added to the score: weight × the word's value", row=1, col=2
     )
     lines = title.count("<br>") + 1
+    between = [
+        {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": top - (1 + _GAP) / 2, "y1": top - (1 + _GAP) / 2,
+         "line": {"color": GREY, "width": 1}}
+        for top in tops[1:-1]
+    ]  # fmt: skip
     return figure.update_layout(
+        # all at once: one by one, plotly takes a second
+        annotations=[*(_left(bar) for bar in bars), *(_beside(bar) for bar in words), *_lost_here(rows, lost)],
+        shapes=between,
         barmode="overlay",
-        bargap=0.25,
         title={"text": title, "font": {"size": FONT_SIZE}, "y": 1, "yanchor": "top", "pad": {"t": 12}},
-        height=int(_LINE * bottom) + 110 + 22 * lines,
+        height=int(_LINE * bottom) + 130 + 22 * lines,
         margin={"t": 30 + 22 * lines, "b": 80, "l": 20},
         showlegend=False,
     )
 
 
+class _Bar(NamedTuple):
+    name: str
+    value: float
+    y: float
+    colour: str
+
+    @property
+    def shown(self) -> str:
+        """The name as plotly takes it; it would show ``&quot;`` as it stands."""
+        return escape(self.name, quote=False)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One step, and where its block of lines begins."""
+
+    step: PathStep
+    top: float
+    depth: int
+    lost: int
+
+    def probabilities(self) -> list[_Bar]:
+        step = self.step
+        own = _Bar(step.name, step.probability, self.top, VERMILION if 0 < self.lost <= self.depth else BLUE)
+        if not step.sibling:
+            return [own]
+        others = "" if step.n_siblings == 1 else f" (best of {step.n_siblings} others)"
+        return [own, _Bar(step.sibling + others, step.sibling_probability, self.top + 1.1, GREY)]
+
+    def words(self) -> list[_Bar]:
+        lines = _lines(self.step)
+        return [
+            _Bar(name, value, self.top + place, GREY if place == len(lines) - 1 else BLUE if value > 0 else ORANGE)
+            for place, (name, value) in enumerate(lines)
+        ]
+
+
 def _lines(step: PathStep) -> list[tuple[str, float]]:
     """The words, and one line for all else."""
-    return [*step.words, ("constant and other words", step.bias + step.other_words)]
+    return [*step.words, ("constant, other words", step.bias + step.other_words)]
 
 
-def _add_probability(figure: go.Figure, top: float, step: PathStep, colour: str, lost_here: bool) -> None:
-    bars = [(step.name, step.probability, colour, "<b>", "</b>")]
-    if step.sibling:
-        others = "" if step.n_siblings == 1 else f" (best of {step.n_siblings} others)"
-        bars.append((step.sibling + others, step.sibling_probability, "#BBBBBB", "", ""))
-    for place, (name, p, fill, before, after) in enumerate(bars):
-        y = top + 1.15 * place
-        figure.add_bar(
-            x=[p], y=[y], width=0.9, orientation="h", marker={"color": fill, "opacity": 0.45},
-            hovertemplate=f"{escape(name)}: %{{x:.1%}}<extra></extra>", row=1, col=1,
-        )  # fmt: skip
-        short = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
-        figure.add_annotation(
-            x=0.01, y=y, xanchor="left", showarrow=False, font={"size": FONT_SIZE - 1, "color": INK},
-            text=f"{before}{_percent(p)} {escape(short)}{after}", row=1, col=1,
-        )  # fmt: skip
-    if lost_here:
-        figure.add_annotation(
-            x=0.99, y=top, xanchor="right", showarrow=False, font={"size": FONT_SIZE - 1, "color": VERMILION},
-            text="<b>lost here</b>", row=1, col=1,
-        )  # fmt: skip
+def _text(text: str, x: float, y: float, panel: int, **more: object) -> dict[str, object]:
+    axes = {"xref": "x", "yref": "y"} if panel == 1 else {"xref": "x2", "yref": "y2"}
+    return {"text": text, "x": x, "y": y, "showarrow": False, "font": {"size": FONT_SIZE - 1, "color": INK}, **axes,
+            **more}  # fmt: skip
 
 
-def _percent(p: float) -> str:
-    return f"{p:.0%}" if p >= 0.1 else f"{p:.1%}" if p >= 0.001 else "< 0.1%"
+def _left(bar: _Bar) -> dict[str, object]:
+    """A step's probability and name, written on its bar."""
+    name = escape(bar.name if len(bar.name) <= _LONGEST else bar.name[: _LONGEST - 1] + "…", quote=False)
+    p = bar.value
+    percent = f"{p:.0%}" if p >= 0.1 else f"{p:.1%}" if p >= 0.001 else "< 0.1%"
+    text = f"{percent} {name}" if bar.colour == GREY else f"<b>{percent} {name}</b>"
+    return _text(text, 0.01, bar.y, 1, xanchor="left")
 
 
-def _add_words(figure: go.Figure, top: float, step: PathStep, widest: float) -> None:
-    lines = _lines(step)
-    figure.add_bar(
-        x=[value for _, value in lines],
-        y=[top + place for place in range(len(lines))],
-        width=0.8,
-        orientation="h",
-        marker={"color": [GREY if place == len(lines) - 1 else BLUE if v > 0 else ORANGE
-                          for place, (_, v) in enumerate(lines)]},
-        customdata=[escape(word) for word, _ in lines],
-        hovertemplate="%{customdata}: %{x:+.3f}<extra></extra>",
-        row=1,
-        col=2,
-    )  # fmt: skip
-    for place, (word, value) in enumerate(lines):
-        figure.add_annotation(
-            x=value, y=top + place, xanchor="left" if value > 0 else "right", xshift=4 if value > 0 else -4,
-            showarrow=False, font={"size": FONT_SIZE - 1, "color": INK},
-            text=f"{escape(word)} {value:+.2f}" if value > 0 else f"{value:+.2f} {escape(word)}", row=1, col=2,
-        )  # fmt: skip
+def _beside(bar: _Bar) -> dict[str, object]:
+    """A word, written where its bar ends."""
+    if bar.value > 0:
+        return _text(f"{bar.shown} {bar.value:+.2f}", bar.value, bar.y, 2, xanchor="left", xshift=4)
+    return _text(f"{bar.value:+.2f} {bar.shown}", bar.value, bar.y, 2, xanchor="right", xshift=-4)
+
+
+def _lost_here(rows: Sequence[_Row], lost: int) -> list[dict[str, object]]:
+    return [
+        _text("<b>lost here</b>", 0.99, row.top, 1, xanchor="right")
+        | {"font": {"size": FONT_SIZE - 1, "color": VERMILION}}
+        for row in rows
+        if row.depth == lost
+    ]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from html import escape
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
-from xmlwb.plots.theme import BLUE, FONT_SIZE, PALETTE
+from xmlwb.plots.theme import BLUE, FONT_SIZE, INK, PALETTE
 
-_SCALE = [[0.0, "#F2F2F2"], [0.35, "#A6CEE3"], [0.7, "#4A97C9"], [1.0, BLUE]]
-_OTHERS = "#C8C8C8"
+_PALE, _OTHERS = "#F2F2F2", "#C8C8C8"
+_SCALE = [[0.0, _PALE], [1.0, BLUE]]
+_FACETS = 6  # black, the seventh colour, would make greys
 
 
 def label_tree_figure(
@@ -31,8 +34,8 @@ def label_tree_figure(
     nodes : DataFrame
         From `xmlwb.lessons.label_tree_names.node_table`.
     colour : str
-        "frequency": training positives of a label, the mean of those under a node, on a log scale. "purity": the share
-        of a node's labels that are of its most common facet. "facet": that facet, where it holds half of the labels.
+        "frequency": training positives of a label, the median of those under a node, on a log scale. "purity": the
+        share of a node's labels that are of its most common facet. "facet": that facet, paler where its share is small.
     kind : str
         "sunburst" or "treemap".
     maxdepth : int
@@ -43,20 +46,10 @@ def label_tree_figure(
     """
     drawn = _thinned(nodes, labels_a_node)
     trace = go.Sunburst if kind == "sunburst" else go.Treemap
-    colours, marker = _colours(drawn, nodes, colour)
+    said_of_colour, marker, dark = _colours(drawn, nodes, colour)
     own = (drawn["labels"] == 1).to_numpy()
-    texts = [
-        f"<b>{escape(name)}</b><br>"
-        + ("" if single else f"{labels:,} labels: {escape(strongest)}<br>")
-        + f"{positives:,} training positives"
-        + ("" if single else f", {positives / labels:,.0f} a label")
-        + f"<br>{said}"
-        for name, single, labels, positives, strongest, said in zip(
-            drawn["name"], own, drawn["labels"], drawn["positives"], drawn["strongest"], colours, strict=True
-        )
-    ]
-    shown = [escape(name).replace("::", "::<br>") if single else escape(name).replace(", ", "<br>")
-             for name, single in zip(drawn["name"], own, strict=True)]  # fmt: skip
+    texts = [_hover(row, said) for row, said in zip(drawn.to_dict("records"), said_of_colour, strict=True)]
+    shown = [_in_lines(name, single, kind) for name, single in zip(drawn["name"], own, strict=True)]
     figure = go.Figure(
         trace(
             ids=drawn["id"],
@@ -68,15 +61,31 @@ def label_tree_figure(
             marker=marker,
             hovertext=texts,
             hoverinfo="text",
-            insidetextfont={"size": FONT_SIZE},
+            insidetextfont={"size": FONT_SIZE, "color": ["white" if is_dark else INK for is_dark in dark]},
             **({"insidetextorientation": "auto"} if kind == "sunburst" else {"tiling": {"pad": 2}}),
         )
     )
+    if colour == "facet":  # a sunburst has no legend; traces without points have
+        for facet, look in [*_facet_looks(nodes).items(), ("other facets", _OTHERS)]:
+            figure.add_scatter(
+                x=[None], y=[None], mode="markers", name=escape(facet, quote=False),
+                marker={"color": look, "symbol": "square", "size": 14},
+            )  # fmt: skip
+        figure.update_xaxes(visible=False)
+        figure.update_yaxes(visible=False)
     return figure.update_layout(
         height=height,
         margin={"t": 30, "b": 10, "l": 10, "r": 10},
-        uniformtext={"minsize": FONT_SIZE - 3, "mode": "hide"},
+        uniformtext={"minsize": FONT_SIZE - 1, "mode": "hide"},
     )
+
+
+def _hover(row: dict[Hashable, Any], said: str) -> str:
+    lines = [f"<b>{escape(row['name'], quote=False)}</b>", f"{row['positives']:,} training positives"]
+    if row["labels"] > 1:
+        lines[1] += f", {row['typical']:,.0f} of the median label"
+        lines.insert(1, f"{row['labels']:,} labels: {escape(row['strongest'], quote=False)}")
+    return "<br>".join([*lines, *([said] if said else [])])
 
 
 def _thinned(nodes: pd.DataFrame, labels_a_node: int) -> pd.DataFrame:
@@ -87,9 +96,14 @@ def _thinned(nodes: pd.DataFrame, labels_a_node: int) -> pd.DataFrame:
     place = leaves.groupby("parent").cumcount()
     size = leaves.groupby("parent")["label"].transform("size")
     kept = (place < labels_a_node) | (size == labels_a_node + 1)  # a single one left over is drawn, not "1 more"
-    rest = leaves[~kept].groupby("parent", sort=False).agg(
-        positives=("positives", "sum"), labels=("label", "size"), depth=("depth", "first"), strongest=("name", "first")
-    )  # fmt: skip
+    groups = leaves[~kept].groupby("parent", sort=False)
+    rest = groups.agg(
+        positives=("positives", "sum"),
+        typical=("positives", "median"),
+        labels=("label", "size"),
+        depth=("depth", "first"),
+        strongest=("name", "first"),
+    )
     rest = rest.assign(name=[f"{n:,} more labels" for n in rest["labels"]], facet="", purity=np.nan)
     parts = [
         inner.assign(id=inner.index.astype(str), above=inner["parent"].astype(str).where(inner.index != 0, "")),
@@ -103,40 +117,58 @@ def _thinned(nodes: pd.DataFrame, labels_a_node: int) -> pd.DataFrame:
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
-def _colours(drawn: pd.DataFrame, nodes: pd.DataFrame, colour: str) -> tuple[list[str], dict[str, object]]:
-    """What the hover text says of the colour, and the trace's marker."""
+def _colours(
+    drawn: pd.DataFrame, nodes: pd.DataFrame, colour: str
+) -> tuple[list[str], dict[str, object], NDArray[np.bool_]]:
+    """What the hover text says of the colour, the trace's marker, and where it is dark."""
+    if colour not in ("frequency", "purity", "facet"):
+        raise ValueError(f"colour is {colour!r}; wanted 'frequency', 'purity' or 'facet'")
     line = {"width": 1, "color": "white"}
     if colour == "frequency":
-        mean = (drawn["positives"] / drawn["labels"]).to_numpy(dtype=float)
-        top = int(np.ceil(np.log10(max(mean.max(), 10))))
+        values = np.round(np.log10(np.maximum(drawn["typical"].to_numpy(dtype=float), 1)), 2)
+        top = int(np.ceil(max(values.max(), 1)))
         bar = {
-            "title": "training positives<br>of a label (mean)",
+            "title": "training positives<br>(of the median label)",
             "tickvals": list(range(top + 1)),
             "ticktext": [f"{10**e:,}" for e in range(top + 1)],
         }
-        values = np.round(np.log10(np.maximum(mean, 1)), 2)
         marker = {"colors": values, "colorscale": _SCALE, "cmin": 0, "cmax": top, "colorbar": bar, "line": line}
-        return [""] * len(drawn), marker
+        return [""] * len(drawn), marker, values > 0.6 * top
+    if nodes["purity"].isna().all():
+        raise ValueError(f"colour is {colour!r}, but these labels have no facets; wanted 'frequency'")
+    purity = drawn["purity"].to_numpy(dtype=float)
     said = [
-        f"{purity:.0%} of them are {escape(facet)}" if n > 1 and purity == purity else ""
-        for purity, facet, n in zip(drawn["purity"], drawn["facet"], drawn["labels"], strict=True)
+        f"{share:.0%} of them are {escape(facet, quote=False)}" if n > 1 and share == share else ""
+        for share, facet, n in zip(purity, drawn["facet"], drawn["labels"], strict=True)
     ]
     if colour == "purity":
-        values = np.round(100 * drawn["purity"].to_numpy(dtype=float), 0)
-        values = np.where(np.isnan(values), 0, values)
+        values = np.where(np.isnan(purity) | (drawn["labels"] == 1), 0, np.round(100 * purity))  # one alone: no matter
         bar = {"title": "labels of the<br>most common facet, %"}
         marker = {"colors": values, "colorscale": _SCALE, "cmin": 0, "cmax": 100, "colorbar": bar, "line": line}
-        return said, marker
-    if colour == "facet":
-        labels = nodes[(nodes["label"] >= 0) & (nodes["positives"] > 0)]
-        largest = labels["facet"].value_counts().index[: len(PALETTE)]
-        looks = dict(zip(largest, PALETTE, strict=False))
-        colours = [
-            looks.get(facet, _OTHERS) if purity >= 0.5 else _OTHERS
-            for facet, purity in zip(drawn["facet"], drawn["purity"], strict=True)
-        ]
-        return said, {"colors": colours, "line": line}
-    raise ValueError(f"colour is {colour!r}; wanted 'frequency', 'purity' or 'facet'")
+        return said, marker, values > 60
+    looks = _facet_looks(nodes)
+    share = np.nan_to_num(purity)
+    colours = [_mixed(looks.get(facet, _OTHERS), part) for facet, part in zip(drawn["facet"], share, strict=True)]
+    return said, {"colors": colours, "line": line}, (share > 0.7) & drawn["facet"].isin(list(looks)).to_numpy()
+
+
+def _mixed(colour: str, share: float) -> str:
+    """That much of a colour in the pale ground; ``_mixed("#000000", 0.5)`` is half-way to it."""
+    pairs = [(int(_PALE[i : i + 2], 16), int(colour[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(ground + share * (full - ground)):02X}" for ground, full in pairs)
+
+
+def _in_lines(name: str, single: bool, kind: str) -> str:
+    """A name as it is written: the words below each other, except in a treemap's bars of one line."""
+    if single:
+        return escape(name, quote=False).replace("::", "::<br>")
+    return escape(name, quote=False) if kind == "treemap" else escape(name, quote=False).replace(", ", "<br>")
+
+
+def _facet_looks(nodes: pd.DataFrame) -> dict[str, str]:
+    """A colour for each of the facets with the most labels."""
+    facets = nodes.loc[(nodes["label"] >= 0) & (nodes["positives"] > 0), "facet"].value_counts()
+    return dict(zip(facets.index, PALETTE[:_FACETS], strict=False))
 
 
 def facet_agreement_figure(agreement: pd.DataFrame, group: str = "facet") -> go.Figure:

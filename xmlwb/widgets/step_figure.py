@@ -44,6 +44,7 @@ class StepFigure(widgets.VBox, Generic[State]):
     ) -> None:
         self._run, self._draw_figure = run, draw
         self._seed = seed
+        self._drawing = True
         self.controls = controls
         self.view = LiveFigure(alt=alt)
         self.figure: go.Figure | None = None
@@ -91,15 +92,15 @@ class StepFigure(widgets.VBox, Generic[State]):
         except Exception as error:  # a wrong choice must not take the widget down with it
             self._message.value = error_line(error, "the figure above is of the last run that could be made")
             return
-        if self.step.value:
-            with self.hold_trait_notifications():
-                self.step.unobserve_all("value")
-                self.step.value = 0
-                self.step.observe(lambda _change: self._show(), names="value")
+        self._drawing = False  # the slider goes back to 0, and nothing is drawn before it has its new length
+        self.step.value = 0
         self.step.max = len(self.states) - 1
+        self._drawing = True
         self._show()
 
     def _show(self) -> None:
+        if not self._drawing:
+            return
         at = self.step.value
         self.next_button.disabled = at == len(self.states) - 1
         self.back_button.disabled = at == 0
