@@ -37,8 +37,6 @@ class FastXML(XMCModel):
         max_leaf: int = 10,
         C: float = 4.0,
         max_leaf_labels: int = 100,
-        tol: float = 0.01,
-        max_iter: int = 10,
         n_jobs: int | None = None,
         random_state: int | None = 0,
     ) -> None:
@@ -46,8 +44,6 @@ class FastXML(XMCModel):
         self.max_leaf = max_leaf
         self.C = C
         self.max_leaf_labels = max_leaf_labels
-        self.tol = tol
-        self.max_iter = max_iter
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -80,8 +76,6 @@ class FastXML(XMCModel):
         check_number("max_leaf", self.max_leaf, low=1, integer=True)
         check_number("C", self.C, low=0, strict=True)
         check_number("max_leaf_labels", self.max_leaf_labels, low=1, integer=True)
-        check_number("tol", self.tol, low=0, strict=True)
-        check_number("max_iter", self.max_iter, low=1, integer=True)
         check_seed(self.random_state)
 
     def _fit(self, X: sparse.csr_array, Y: sparse.csr_array, eval_set: EvalSet | None, report: Reporter) -> None:
@@ -107,10 +101,9 @@ class FastXML(XMCModel):
         seeds = check_random_state(self.random_state).randint(2**31, size=self.n_trees)
         jobs = (
             delayed(grow_tree)(
-                X, Y, worth, gains, max_leaf=self.max_leaf, max_leaf_labels=self.max_leaf_labels, C=self.C,
-                tol=self.tol, max_iter=self.max_iter, seed=int(seed),
+                X, Y, worth, gains, max_leaf=self.max_leaf, max_leaf_labels=self.max_leaf_labels, C=self.C, seed=seed
             )
-            for seed in takewhile(lambda _: not report.stopped, seeds)
+            for seed in takewhile(lambda _: not report.stopped, seeds.tolist())
         )  # fmt: skip
         return Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(jobs)
 

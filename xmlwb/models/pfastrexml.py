@@ -31,14 +31,12 @@ class PfastreXML(FastXML):
         gamma: float = 30.0,
         A: float = 0.55,
         B: float = 1.5,
-        tol: float = 0.01,
-        max_iter: int = 10,
         n_jobs: int | None = None,
         random_state: int | None = 0,
     ) -> None:
         super().__init__(
-            n_trees=n_trees, max_leaf=max_leaf, C=C, max_leaf_labels=max_leaf_labels, tol=tol, max_iter=max_iter,
-            n_jobs=n_jobs, random_state=random_state,
+            n_trees=n_trees, max_leaf=max_leaf, C=C, max_leaf_labels=max_leaf_labels, n_jobs=n_jobs,
+            random_state=random_state,
         )  # fmt: skip
         self.alpha = alpha
         self.gamma = gamma

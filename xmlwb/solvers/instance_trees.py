@@ -165,11 +165,12 @@ class InstanceForest(NamedTuple):
         n_threads = effective_n_jobs(n_jobs)
         n_parts = max(1, -(-n // BATCH), min(n_threads, n // 64))
         edges = np.linspace(0, n, n_parts + 1).astype(np.int64)
+        indptr, indices = X.indptr.astype(np.int64), X.indices.astype(np.int32, copy=False)
         W = self.separators
 
         def descend(begin: int, end: int) -> None:
             _descend(
-                X.indptr, X.indices, X.data, X.shape[1], self.tree_ptr, self.first_child, self.bias,
+                indptr, indices, X.data, X.shape[1], self.tree_ptr, self.first_child, self.bias,
                 W.indptr, W.indices, W.data, begin, end, found,
             )  # fmt: skip
 

@@ -82,11 +82,12 @@ def rerank_by_centroids(
     -----
     Time, a row, O(sum over its features of the labels whose centroid has them); memory 4 L bytes a thread.
     """
+    indptr, indices = X.indptr.astype(np.int64), X.indices.astype(np.int32, copy=False)
     squares = np.bincount(centroids.indices, np.square(centroids.data, dtype=np.float64), minlength=centroids.shape[1])
 
     def rank(begin: int, end: int, out_labels: np.ndarray, out_scores: np.ndarray) -> None:
         _rerank(
-            labels, scores, X.indptr, X.indices, X.data, centroids.indptr, centroids.indices, centroids.data, squares,
+            labels, scores, indptr, indices, X.data, centroids.indptr, centroids.indices, centroids.data, squares,
             alpha, gamma, begin, end, out_labels, out_scores,
         )  # fmt: skip
 

@@ -143,7 +143,7 @@ def gain_shares(Y: sparse.csr_array, gains: np.ndarray | None = None) -> np.ndar
     """
     of_entry = np.ones(Y.nnz) if gains is None else gains[Y.indices].astype(np.float64)
     longest = int(np.diff(Y.indptr).max(initial=0))
-    return _gain_shares(Y.indptr, of_entry, rank_discounts(longest)).astype(np.float32)
+    return _gain_shares(Y.indptr.astype(np.int64), of_entry, rank_discounts(longest)).astype(np.float32)
 
 
 @njit(nogil=True, cache=True)
