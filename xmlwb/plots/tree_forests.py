@@ -71,7 +71,7 @@ def scored_labels_figure(table: pd.DataFrame) -> go.Figure:
                 y=100 * rows[metric],
                 mode="lines+markers+text",
                 text=[f"{size:.0f}" if size == size else "" for size in rows["labels a leaf"]],
-                textposition="bottom right",
+                textposition=[("bottom center", "top center")[place % 2] for place in range(len(rows))],
                 textfont={"size": FONT_SIZE - 2},
                 line={"color": styles[name].colour, "width": 2},
                 marker={"size": 12, "color": styles[name].colour, "symbol": styles[name].symbol},
@@ -87,9 +87,15 @@ def scored_labels_figure(table: pd.DataFrame) -> go.Figure:
         figure.add_hline(y=height, line={"color": GREY, "dash": "dot", "width": 2}, row=1, col=column)
         figure.update_yaxes(title=f"{metric}, per cent", row=1, col=column)
     scored = table["labels scored"]
-    low, high = np.log10(max(scored.min(), 1.0)) - 0.12, np.log10(scored.max()) + 0.2
+    low, high = np.log10(max(scored.min(), 1.0)) - 0.15, np.log10(scored.max()) + 0.2
+    ticks = [step * 10**decade for decade in range(7) for step in (1, 2, 5)]
     figure.update_xaxes(
-        type="log", dtick="D2" if high - low < 2.5 else 1, range=[low, high], title="labels scored for a document, mean"
+        type="log",
+        tickvals=ticks,
+        ticktext=[f"{tick:,}" for tick in ticks],
+        tickangle=0,
+        range=[low, high],
+        title="labels scored for a document, mean",
     )
     figure.update_annotations(font_size=FONT_SIZE + 1)
     return figure.update_layout(

@@ -24,7 +24,11 @@ def factors_figure(table: pd.DataFrame) -> go.Figure:
     looks = {"count": styles["FastXML"], "propensity": styles["PfastreXML"]}
     names = {"count": "each right label counts 1", "propensity": "each counts 1 / propensity"}
     figure = make_subplots(cols=2, subplot_titles=["<b>P@1</b>", "<b>PSP@1</b>"], horizontal_spacing=0.13)
+    # one scale for both panels: a tenth of a point must not look like six
+    reach = 0.75 * max(100 * (table[metric].max() - table[metric].min()) for metric in ("P@1", "PSP@1"))
+    reach = max(reach, 1.0)
     for column, metric in enumerate(("P@1", "PSP@1"), start=1):
+        above = table.groupby("trees by")[metric].mean().idxmax()
         for grown, style in looks.items():
             rows = table[table["trees by"] == grown].sort_values("re-ranker")
             figure.add_scatter(
@@ -32,7 +36,7 @@ def factors_figure(table: pd.DataFrame) -> go.Figure:
                 y=100 * rows[metric],
                 mode="lines+markers+text",
                 text=[f"{100 * value:.1f}" for value in rows[metric]],
-                textposition="top center" if grown == "propensity" else "bottom center",
+                textposition="top center" if grown == above else "bottom center",
                 line={"color": style.colour, "dash": "solid" if grown == "count" else "dash"},
                 marker={"size": 12, "symbol": style.symbol},
                 cliponaxis=False,
@@ -43,11 +47,8 @@ def factors_figure(table: pd.DataFrame) -> go.Figure:
                 row=1,
                 col=column,
             )
-        values = 100 * table[metric]
-        edge = 0.25 * max(values.max() - values.min(), 1.0)
-        figure.update_yaxes(
-            title=f"{metric}, per cent", range=[values.min() - edge, values.max() + edge], row=1, col=column
-        )
+        middle = 50 * (table[metric].max() + table[metric].min())
+        figure.update_yaxes(title=f"{metric}, per cent", range=[middle - reach, middle + reach], row=1, col=column)
     figure.update_xaxes(range=[-0.35, 1.35])
     figure.update_annotations(font_size=FONT_SIZE + 1)
     return figure.update_layout(

@@ -58,8 +58,11 @@ def quality_intervals_figure(quality: pd.DataFrame) -> go.Figure:
                 row=1,
                 col=column,
             )
-        figure.update_yaxes(title=unit, row=1, col=column)
-    figure.update_xaxes(type="category", range=[-0.5, 2.5])
+        of_kind = quality[quality["metric"].str.startswith(kind + "@")]
+        low, high = 100 * of_kind["low"].min(), 100 * of_kind["high"].max()
+        edge = 0.06 * (high - low)
+        figure.update_yaxes(title=unit, range=[low - edge, high + edge], row=1, col=column)
+    figure.update_xaxes(type="category", range=[-0.5, quality["metric"].nunique() / 2 - 0.5])
     figure.update_annotations(font_size=FONT_SIZE + 1)
     return figure.update_layout(
         scattermode="group",
