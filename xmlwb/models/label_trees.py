@@ -385,7 +385,7 @@ class Bonsai(_LabelTrees):
 
     def _check_params(self) -> None:
         super()._check_params()
-        check_number("n_clusters", self.n_clusters, low=2, integer=True)
+        check_number("n_clusters", self.n_clusters, low=1, integer=True)
         check_number("depth", self.depth, low=1, integer=True)
         check_number("max_leaf", self.max_leaf, low=1, integer=True)
         check_choice("representation", self.representation, ("input", "output", "joint"))

@@ -137,7 +137,7 @@ def split_in_halves(V: sparse.csr_array, labels: np.ndarray, seed: int) -> list[
     labels : ndarray of int, shape (m,), m >= 2
         The rows of V to divide.
     seed : int
-        Which two labels are the first centroids.
+        Which label is the first centroid; the one least like it is the second.
 
     Returns
     -------
@@ -163,25 +163,15 @@ def _split_in_halves(
     middle = (m + 1) // 2
     mu = np.zeros((2, d), dtype=np.float32)
     random = advance(seed * np.uint64(2685821657736338717) + np.uint64(88172645463325252))
-    one = below(m, random)
-    random = advance(random)
-    other = below(m - 1, random)
-    other += other >= one
-    for cluster, start in enumerate((members[one], members[other])):
-        for p in range(indptr[start], indptr[start + 1]):
-            mu[cluster, indices[p]] = data[p]
-    gain = np.empty(m, dtype=np.float32)
-    difference = np.empty(d, dtype=np.float32)
+    for p in range(indptr[members[below(m, random)]], indptr[members[below(m, random)] + 1]):
+        mu[0, indices[p]] = data[p]
+    other = balance(indptr, indices, data, members, mu)[m - 1]  # with mu[1] = 0: the one least like the first
+    for p in range(indptr[other], indptr[other + 1]):
+        mu[1, indices[p]] = data[p]
     ordered = members
     objective = -1.0
     for _ in range(MAX_TURNS):
-        difference[:] = mu[1] - mu[0]
-        for s in range(m):
-            total = np.float32(0.0)
-            for p in range(indptr[members[s]], indptr[members[s] + 1]):
-                total += data[p] * difference[np.uint64(indices[p])]
-            gain[s] = total
-        ordered = members[np.argsort(gain, kind="mergesort")]  # stable: labels without entries stay where they are
+        ordered = balance(indptr, indices, data, members, mu)
         mu[:] = 0
         for s in range(m):
             cluster = 0 if s < middle else 1
@@ -199,6 +189,25 @@ def _split_in_halves(
         if objective - before < MIN_GAIN:
             break
     return ordered
+
+
+@njit(nogil=True, cache=True)
+def balance(
+    indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, members: np.ndarray, mu: np.ndarray
+) -> np.ndarray:
+    """The step in which labels go to centroids: the members (rows of V), those nearest to mu[0] first.
+
+    Cut in the middle, the order gives the halves with the largest sum of similarities to their centroids, (2, d).
+    """
+    m = len(members)
+    difference = mu[1] - mu[0]
+    gain = np.empty(m, dtype=np.float32)
+    for s in range(m):
+        total = np.float32(0.0)
+        for p in range(indptr[members[s]], indptr[members[s] + 1]):
+            total += data[p] * difference[np.uint64(indices[p])]
+        gain[s] = total
+    return members[np.argsort(gain, kind="mergesort")]  # stable: labels without entries stay where they are
 
 
 def split_by_k_means(
