@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from xmlwb.solvers import row_subset
 from xmlwb.solvers.label_forest import plant
 from xmlwb.solvers.label_tree import LabelTree
 from xmlwb.solvers.node_classifiers import learn_node, popularity_node, positives_below
@@ -59,7 +60,9 @@ def test_a_node_without_weights_gives_shares() -> None:
     np.testing.assert_allclose(np.exp(-(np.maximum(0, 1 - node.bias) ** 2)), [3 / 8, 0, 5 / 8], rtol=1e-5)
 
 
-def test_rows_are_taken_with_their_features_only(X) -> None:
+@pytest.mark.parametrize("sort_below", [0.001, 1e9])
+def test_rows_are_taken_with_their_features_only(X, sort_below: float, monkeypatch) -> None:
+    monkeypatch.setattr(row_subset, "_SORT_BELOW", sort_below)
     rows = np.array([5, 3, 90])
     subset, features = take_rows(X, rows)
     np.testing.assert_array_equal(features, np.unique(X[rows].indices))

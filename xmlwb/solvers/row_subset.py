@@ -10,6 +10,9 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
+#: With so many times fewer entries than features, sorting them costs less than a table of all features.
+_SORT_BELOW = 32
+
 
 def take_rows(X: sparse.csr_array, rows: np.ndarray) -> tuple[sparse.csr_array, np.ndarray]:
     """Some rows of X over the features that occur in them.
@@ -28,7 +31,7 @@ def take_rows(X: sparse.csr_array, rows: np.ndarray) -> tuple[sparse.csr_array, 
 
     Notes
     -----
-    Time O(entries of these rows + d); memory 8 bytes an entry + 5 d.
+    Time O(entries of these rows + d), or O(entries log entries) where they are few; memory 8 bytes an entry + 8 d.
 
     Examples
     --------
@@ -40,45 +43,50 @@ def take_rows(X: sparse.csr_array, rows: np.ndarray) -> tuple[sparse.csr_array, 
     indptr = np.concatenate([[0], np.cumsum(X.indptr[rows + 1] - X.indptr[rows], dtype=np.int64)])
     indices = np.empty(indptr[-1], dtype=np.int32)
     data = np.empty(indptr[-1], dtype=np.float32)
-    features = _take_rows(X.indptr, X.indices, X.data, X.shape[1], rows, indices, data)
+    _copy_rows(X.indptr, X.indices, X.data, rows, indices, data)
+    if len(indices) < X.shape[1] / _SORT_BELOW:
+        features, numbers = np.unique(indices, return_inverse=True)
+        indices = numbers.astype(np.int32)
+    else:
+        features = _number_features(X.shape[1], indices)
     subset = sparse.csr_array((data, indices, indptr), shape=(len(rows), len(features)))
     subset.indptr = indptr  # scipy narrows it where it can, and the compiled kernels would be compiled once more
     return subset, features
 
 
 @njit(nogil=True, cache=True)
-def _take_rows(
+def _copy_rows(
     indptr: np.ndarray,
     indices: np.ndarray,
     data: np.ndarray,
-    d: int,
     rows: np.ndarray,
     to_indices: np.ndarray,
     to_data: np.ndarray,
-) -> np.ndarray:
-    occurs = np.zeros(d, dtype=np.bool_)
+) -> None:
     q = 0
     for i in rows:
         for p in range(indptr[i], indptr[i + 1]):
-            occurs[np.uint64(indices[p])] = True
             to_indices[q] = indices[p]
             to_data[q] = data[p]
             q += 1
-    number = np.empty(d, dtype=np.int32)
+
+
+@njit(nogil=True, cache=True)
+def _number_features(d: int, indices: np.ndarray) -> np.ndarray:
+    """The features that occur, ascending; the indices become their places among them."""
+    number = np.full(d, -1, dtype=np.int32)
+    for j in indices:
+        number[np.uint64(j)] = 0
+    features = np.empty(d, dtype=np.int32)
     n = 0
     for j in range(d):
-        if occurs[j]:
+        if number[j] == 0:
             number[j] = n
-            n += 1
-    features = np.empty(n, dtype=np.int32)
-    n = 0
-    for j in range(d):
-        if occurs[j]:
             features[n] = j
             n += 1
-    for p in range(q):
-        to_indices[p] = number[np.uint64(to_indices[p])]
-    return features
+    for p in range(len(indices)):
+        indices[p] = number[np.uint64(indices[p])]
+    return features[:n].copy()
 
 
 def frequent_first(X: sparse.csr_array) -> tuple[sparse.csr_array, np.ndarray]:
