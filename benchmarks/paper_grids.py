@@ -34,6 +34,7 @@ GRIDS: dict[str, list[Stage]] = {
     "mlcssp": RIDGE,
     "leml": [{"n_components": [100], "n_iter": [2, 4], "alpha": [3.0, 1.0]}, {"alpha": [6.0, 10.0, 20.0]}],
     "wsabie": [{"n_components": [100], "n_epochs": [20], "learning_rate": [0.3, 0.2, 0.5]}, {"n_epochs": [40]}],
+    "fastxml": [{"C": [4.0, 2.0]}],
 }
 
 VALID_SHARE = 0.2

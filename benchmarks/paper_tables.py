@@ -19,7 +19,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +45,13 @@ class PaperTable:
     data : names of the sets, as `load` and the file call them.
     splits : how many splits the paper averages over.
     methods : our key and the paper's name of each method, None where the paper has none.
-    barred : keys whose mean P@1 is to be at most `slack` points under the paper's.
+    barred : how many points our mean P@1 may be under the paper's, for each key that has a bar.
     """
 
     data: tuple[str, ...]
     splits: int
     methods: dict[str, str | None]
-    barred: tuple[str, ...] = ()
-    slack: float = 1.0
+    barred: dict[str, float] = field(default_factory=dict)
 
 
 TABLES: dict[str, PaperTable] = {
@@ -61,9 +60,9 @@ TABLES: dict[str, PaperTable] = {
         splits=10,
         methods={
             "ova": "1-vs-All", "knn": "KNN", "cs": "CS", "svd": None, "plst": None, "cplst": "CPLST",
-            "mlcssp": "ML-CSSP", "leml": "LEML", "wsabie": "WSABIE",
+            "mlcssp": "ML-CSSP", "leml": "LEML", "wsabie": "WSABIE", "fastxml": "FastXML",
         },
-        barred=("cs", "cplst", "mlcssp", "leml", "wsabie"),
+        barred={"cs": 1.0, "cplst": 1.0, "mlcssp": 1.0, "leml": 1.0, "wsabie": 1.0, "fastxml": 0.7},
     ),
 }  # fmt: skip
 
@@ -155,7 +154,7 @@ def show(runs: pd.DataFrame, key: str) -> bool:
             chosen = [f"{_words(json.loads(p))} ({n})" for p, n in group["params"].value_counts().items()]
             print(f"  {method}: {group['train_s'].mean():.2f} s, {group['choose_s'].mean():.1f} s; {'; '.join(chosen)}")
         for method in [m for m in mean.index if m in table.barred]:
-            bar, value = printed.loc[method, "P@1"] - table.slack, mean.loc[method, "P@1"]
+            bar, value = printed.loc[method, "P@1"] - table.barred[method], mean.loc[method, "P@1"]
             all_met &= bool(value >= bar)
             print(f"  {method}: P@1 {value:.2f}, bar {bar:.2f}: {'met' if value >= bar else 'MISSED'}")
     return all_met
