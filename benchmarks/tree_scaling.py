@@ -101,9 +101,9 @@ def run_one(word: str, folder: Path, out: Path, options: dict[str, Any]) -> int:
     before = peak_memory_MB()
     needed = model.memory_estimate(*X.shape, Y.shape[1], X.nnz) / 2**30
     taken, free = psutil.Process().memory_info().rss / 2**30, psutil.virtual_memory().available / 2**30
-    if taken + needed > options["memory"] or needed > free:
+    if np.isfinite(options["memory"]) and (taken + needed > options["memory"] or needed > free):
         print(
-            f"refused: the fit needs about {needed:.1f} GiB beside {taken:.1f} GiB of data; "
+            f"refused: the fit needs about {needed:.1f} GiB beside {taken:.1f} GiB that the process holds; "
             f"wanted at most {options['memory']:g} GiB together (--memory), and {free:.1f} GiB are free",
             file=sys.stderr,
         )
@@ -297,7 +297,7 @@ def main() -> int:
     parser.add_argument("--features", type=float, default=1.0, help="features a label")
     parser.add_argument("--test", type=int, default=2000, help="test instances")
     parser.add_argument("--sample", type=int, default=300, help="of these, searched exhaustively")
-    parser.add_argument("--memory", type=float, default=BAR_GiB, help="GiB that a run may take")
+    parser.add_argument("--memory", type=float, default=BAR_GiB, help="GiB that a run may take; inf: no check")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--limit", type=float, default=7200.0, help="seconds for one run")
     parser.add_argument("--again", action="store_true", help="run also what has been run")
