@@ -331,10 +331,11 @@ class Bonsai(_LabelTrees):
     what           paper                            omikuji (README)             here
     ============== ================================ ============================ ===============================
     text           its abstract                     read                         after what cites and rebuilds it
-    division       "shallow", "diverse"             cluster.k=100, unbalanced,   K = 100, depth 3
-                                                    max_depth=3
+    division       "constraint-free multi-way       cluster.k=100, unbalanced,   K = 100, depth 3
+                   partitions", "shallow trees"     max_depth=3
     z              input, output, joint spaces      input                        all three
-    empty clusters not at hand                      not at hand                  left out
+    tiny clusters  not at hand                      a single label is moved to   a single label is a leaf of its
+                                                    another cluster              own; empty ones are left out
     ============== ================================ ============================ ===============================
 
     Beside omikuji on the same data: ``benchmarks/peers.py --methods bonsai,omikuji-bonsai``; figures: README.
