@@ -331,6 +331,7 @@ def main() -> int:
     args.runs.mkdir(parents=True, exist_ok=True)
     names = ("instances", "features", "test", "sample", "memory", "threads", "limit", "again")
     options = {name: getattr(args, name) for name in names} | {"beams": [int(b) for b in args.beams.split(",")]}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the run in progress is ended too
     left_out = run_all(Ls, distributions, words, args.runs, options)
     table = table_of(args.runs)
     if table.empty:
