@@ -116,7 +116,13 @@ def test_a_sketch_runs_and_says_each_step() -> None:
     sketch = PartitionSketch()
     steps = sketch.run("a group of 64 and one of 16", random_state=1)
     titles = [sketch.draw(steps, at).layout.title.text for at in range(len(steps))]
-    assert "Start" in titles[0]
+    assert "Start: a label drawn at random, and the one least like it" in titles[0]
+    V = sketch.scenes["a group of 64 and one of 16"][0]
+    one, other = steps[0].directions
+    assert float(one @ other) == pytest.approx((V @ one).min())
+    other_run = sketch.run("three groups of 27", 3)  # two figures may share a sketch
+    assert "Start: labels drawn at random" in sketch.draw(other_run, 0).layout.title.text
+    assert len(sketch.draw(steps, 0).data[0].x) == 80
     assert titles[-1].endswith("<b>Done.</b>")
     assert "sides of 40, 40" in titles[2]
     assert sum("Done" in title for title in titles) == 1

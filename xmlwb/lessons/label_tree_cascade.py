@@ -13,8 +13,10 @@ from scipy.sparse import csr_array
 
 from xmlwb.lessons.label_tree_parts import TreeModel, nodes_of_labels
 from xmlwb.metrics import precision_at_k, top_k_hits
+from xmlwb.models.base import topk_to_csr
 from xmlwb.ranking import beam_recall_at_k
 from xmlwb.solvers.label_tree import LabelTree
+from xmlwb.solvers.topk import topk_dense
 from xmlwb.tails import UNSEEN, frequency_bins
 
 BEAMS = (1, 2, 3, 5, 10, 20, 50)
@@ -75,15 +77,11 @@ def searched(tree: LabelTree, path: NDArray[np.floating], beam: int) -> NDArray[
 
 
 def ranking(tree: LabelTree, path: NDArray[np.floating], kept: NDArray[np.bool_], n_labels: int, k: int) -> csr_array:
-    """The k best labels among those reached, and what ties with the last of them, with their probabilities; (n, L)."""
+    """The k best labels among those reached, equals by the lower label, with their probabilities; shape (n, L)."""
     leaves = np.flatnonzero(tree.label >= 0)
     leaves = leaves[np.argsort(tree.label[leaves])]
-    scores = np.where(kept[:, leaves], path[:, leaves], -np.inf)
-    last = max(0, len(leaves) - k)
-    chosen = np.isfinite(scores) & (scores >= np.partition(scores, last, axis=1)[:, [last]])
-    row, column = np.nonzero(chosen)
-    indptr = np.searchsorted(row, np.arange(len(scores) + 1))
-    return csr_array((np.exp(scores[chosen]), tree.label[leaves][column], indptr), shape=(len(scores), n_labels))
+    columns, best = topk_dense(np.where(kept[:, leaves], path[:, leaves], -np.inf), min(k, len(leaves)))
+    return topk_to_csr(np.where(columns >= 0, tree.label[leaves][columns], -1), np.exp(best), n_labels)
 
 
 def lost_at(tree: LabelTree, kept: NDArray[np.bool_], Y: csr_array) -> NDArray[np.int64]:

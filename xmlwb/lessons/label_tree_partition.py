@@ -74,7 +74,7 @@ def partition_steps(
     balanced : bool
         Whether both sides get the same number of labels (give or take one), as in Parabel; else as in Bonsai.
     start : sequence of K int, optional
-        The labels whose vectors are the first directions; drawn if not given.
+        The labels whose vectors are the first directions; `first_labels` if not given.
     random_state : int
     max_rounds : int
 
@@ -90,7 +90,7 @@ def partition_steps(
         raise ValueError(f"n_clusters is {n_clusters}; wanted 1 to the number of labels, {n}")
     V = _unit(np.asarray(V, dtype=np.float64))
     if start is None:
-        start = first_labels(n, n_clusters, balanced=balanced, random_state=random_state)
+        start = first_labels(V, n_clusters, balanced=balanced, random_state=random_state)
     directions = V[list(start)]
     steps = [PartitionStep(0, "start", directions, np.full(n, -1), np.zeros(n, dtype=bool), 0.0, np.nan)]
     settled = steps[0].side
@@ -117,15 +117,19 @@ def _gain(steps: Sequence[PartitionStep], phase: Phase) -> float:
     return objectives[-1] - objectives[-2] if len(objectives) > 1 else np.inf
 
 
-def first_labels(n: int, n_clusters: int = 2, *, balanced: bool = True, random_state: int = 0) -> list[int]:
-    """The labels from whose vectors the library's clustering of n labels starts with this seed."""
+def first_labels(
+    V: NDArray[np.floating], n_clusters: int = 2, *, balanced: bool = True, random_state: int = 0
+) -> list[int]:
+    """The labels from whose vectors the library's clustering starts with this seed.
+
+    For equal halves one that is drawn, and the one least like it; otherwise K that are drawn. V, (n, D), has unit rows.
+    """
+    n = len(V)
     if not balanced:
         return np.random.default_rng(random_state).choice(n, n_clusters, replace=False).tolist()
     mask = 2**64 - 1
-    state = np.uint64(advance(np.uint64((random_state * 2685821657736338717 + 88172645463325252) & mask)))
-    one = int(below(n, state))
-    other = int(below(n - 1, np.uint64(advance(state))))
-    return [one, other + (other >= one)]
+    one = int(below(n, np.uint64(advance(np.uint64((random_state * 2685821657736338717 + 88172645463325252) & mask)))))
+    return [one, int(np.argsort(-(V @ V[one]), kind="stable")[-1])]
 
 
 def _halves(gap: NDArray[np.float64]) -> tuple[NDArray[np.int64], float]:
@@ -189,6 +193,14 @@ def labels_in_the_plane(ds: Dataset, n: int = 80) -> tuple[NDArray[np.float64], 
     return _unit(places), [names[label] for label in frequent]
 
 
+class SketchedSteps(list[PartitionStep]):
+    """All steps on one scene, and which one."""
+
+    def __init__(self, steps: Sequence[PartitionStep], scene: str) -> None:
+        super().__init__(steps)
+        self.scene = scene
+
+
 class PartitionSketch:
     """Runs and figures for ``step_figure``: ``step_figure(sketch.run, sketch.draw, seed="random_state", ...)``.
 
@@ -209,20 +221,18 @@ class PartitionSketch:
             **{name: (V, [f"label {i}" for i in range(len(V))]) for name, V in drawn.items()},
             **(scenes or {}),
         }
-        self._present = next(iter(self.scenes))
 
     def run(
         self, scene: str = "two groups of 40", n_clusters: int = 2, balanced: bool = True, random_state: int = 0
-    ) -> list[PartitionStep]:
+    ) -> SketchedSteps:
         """All steps on a scene; with more than two directions the sides cannot be balanced, and are not."""
-        self._present = scene
-        return partition_steps(
-            self.scenes[scene][0], n_clusters, balanced=balanced and n_clusters == 2, random_state=random_state
-        )
+        balanced = balanced and n_clusters == 2
+        V, _ = self.scenes[scene]
+        return SketchedSteps(partition_steps(V, n_clusters, balanced=balanced, random_state=random_state), scene)
 
-    def draw(self, steps: Sequence[PartitionStep], at: int) -> go.Figure:
-        """The figure of one step."""
-        V, names = self.scenes[self._present]
+    def draw(self, steps: SketchedSteps, at: int) -> go.Figure:
+        """The figure of one step of `run`."""
+        V, names = self.scenes[steps.scene]
         step = steps[at]
         return partition_figure(
             V,
@@ -234,15 +244,17 @@ class PartitionSketch:
             objective=[each.objective for each in steps],
             phases=[(each.round, each.phase) for each in steps],
             at=at,
-            title=_said(step, last=at == len(steps) - 1),
+            title=_said(step, balanced=any(each.phase == "balance" for each in steps), last=at == len(steps) - 1),
         )
 
 
-def _said(step: PartitionStep, *, last: bool) -> str:
+def _said(step: PartitionStep, *, balanced: bool, last: bool) -> str:
     moved = int(step.moved.sum())
     who = {0: "nobody changes sides", 1: "1 label changes sides"}.get(moved, f"{moved} labels change sides")
     text = {
-        "start": "Start: labels drawn at random are the first directions",
+        "start": "Start: a label drawn at random, and the one least like it, are the first directions"
+        if balanced
+        else "Start: labels drawn at random are the first directions",
         "assign": f"Assign each label to the direction with the larger cosine: {who}",
         "balance": f"Balance: cut at the median of the difference, half on each side: {who}",
         "move": "Move each direction to the mean of its labels",
