@@ -92,6 +92,15 @@ CHAPTERS: list[ChapterInfo] = [
         key="svd_leml",
         more_minutes=40,
     ),
+    ChapterInfo(
+        number=5,
+        slug="trees",
+        title="Trees: a search instead of a scan",
+        minutes=90,
+        question="Can a search tree find the right labels without looking at all of them?",
+        key="trees",
+        more_minutes=40,
+    ),
 ]
 
 

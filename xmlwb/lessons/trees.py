@@ -105,8 +105,8 @@ QUESTIONS: list[Question] = [
             ),
             Choice(
                 "A wider beam, which keeps the second node of that level, too.",
-                "Yes. The label's path stays open, and its own classifier gets a say. It costs time: about "
-                "proportional to the beam.",
+                "Yes: its path stays open, and its own classifier gets a say, for time about proportional to the beam. "
+                "It is no cure, though: the first fork's small probability remains a factor of its product.",
                 right=True,
             ),
         ),
@@ -116,7 +116,7 @@ QUESTIONS: list[Question] = [
         "two. What is the price?",
         (
             Choice(
-                "More classifiers to ask at each node, and clusters that may be large; in return fewer levels.",
+                "More classifiers to ask at each node.",
                 "A node with 100 children asks 100 classifiers where a fork asks two, and all of them are trained on "
                 "all instances of the node. In return a path is short, and no label is pushed across to strangers to "
                 "make halves equal.",
@@ -141,7 +141,7 @@ QUESTIONS: list[Question] = [
                 "Every tree has all training documents in its leaves, and these three with them.",
             ),
             Choice(
-                "In each such leaf it has one vote of ten, and the frequent tags of the other nine have more.",
+                "It is outvoted: one vote of ten in each such leaf.",
                 "A leaf ranks labels by how often they occur in it. A rare label is outvoted unless its documents are "
                 "so alike that they stay together. That is what PfastreXML's weights and its re-ranker are for.",
                 right=True,
