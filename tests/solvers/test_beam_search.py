@@ -159,6 +159,7 @@ def test_shapes_survive_planting(trees, forest) -> None:
         ("child", lambda a: np.where(a == -1, -1 - L, a), "child has an entry out of range"),
         ("features", lambda a: a + np.uint16(D), "features has an entry out of range"),
         ("entry_child", lambda a: a + np.uint8(3), "entry_child has an entry out of range"),
+        ("entry_child", lambda a: a.astype(np.int8), "entry_child has dtype int8"),
         ("n_entries", lambda a: a[::-1], "n_entries does not add up"),
         ("bias", lambda a: a[:-1], r"bias has shape \(\d+,\); wanted"),
         ("rows_ptr", lambda a: a[::-1], "rows_ptr does not rise"),

@@ -75,11 +75,11 @@ class _LabelTrees(XMCModel):
         """Label representations twice, the rows and dense arrays of a node for each worker, 18 bytes a kept weight.
 
         How many entries the representations have and how many weights are kept cannot be known before: 5 labels an
-        instance and 300 weights a label and tree are assumed.
+        instance and 200 weights a label and tree are assumed.
         """
         centroids = 8 * min(L * d, 5 * nnz)
         node = 8 * nnz + 4 * LANES * (2 * n + 2 * d)
-        return 2 * centroids + effective_n_jobs(self.n_jobs) * node + 18 * self.n_trees * L * min(d, 300)
+        return 2 * centroids + effective_n_jobs(self.n_jobs) * node + 18 * self.n_trees * L * min(d, 200)
 
     def _check_params(self) -> None:
         check_number("n_trees", self.n_trees, low=1, integer=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from scipy import sparse
 
 from xmlwb.solvers.label_tree import LabelTree
@@ -83,8 +84,8 @@ def learn_node(
     for begin in range(0, len(positives), LANES):
         block = [np.searchsorted(reached, rows_of) for rows_of in positives[begin : begin + LANES]]
         W, b, passes, _ = solve_block(rows, norms, block, C=C, tol=tol, max_iter=max_iter, seed=seed + begin)
-        column, lane = np.nonzero(np.abs(W[:, : len(block)]) >= max(threshold, np.finfo(np.float32).tiny))
-        found.append((column, (lane + begin).astype(small), W[column, lane]))
+        column, lane, weight = _kept(W, len(block), np.float32(max(threshold, float(np.finfo(np.float32).tiny))))
+        found.append((column, (lane + begin).astype(small), weight))
         bias[begin : begin + len(block)] = b[: len(block)]
         n_iter = max(n_iter, passes)
     column, child, value = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -92,6 +93,23 @@ def learn_node(
     order = np.argsort(feature, kind="stable")
     feature, n_entries = np.unique(feature, return_counts=True)
     return NodeWeights(feature, n_entries.astype(small), child[order], value[order], bias, n_iter)
+
+
+@njit(nogil=True, cache=True)
+def _kept(W: np.ndarray, n_children: int, threshold: np.float32) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row, column and value of the entries that are not smaller than the threshold, row by row."""
+    n = 0
+    for j in range(len(W)):
+        for t in range(n_children):
+            n += abs(W[j, t]) >= threshold
+    row, lane, value = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32), np.empty(n, dtype=np.float32)
+    n = 0
+    for j in range(len(W)):
+        for t in range(n_children):
+            if abs(W[j, t]) >= threshold:
+                row[n], lane[n], value[n] = j, t, W[j, t]
+                n += 1
+    return row, lane, value
 
 
 def positives_below(tree: LabelTree, node: int, rows_of: sparse.csc_array) -> list[np.ndarray]:
