@@ -191,7 +191,7 @@ def ranking_step(
     for i in range(n):
         side = 1 if delta[i] > 0 else 0
         for p in range(indptr[i], indptr[i + 1]):
-            sums[side, labels[p]] += worth[p]
+            sums[side, np.uint64(labels[p])] += worth[p]  # unsigned: no test for a negative index
     total = 0.0
     for side in range(2):
         order = np.argsort(-sums[side, :n_labels], kind="mergesort")  # stable: ties by the lower label
@@ -210,8 +210,8 @@ def sign_step(
     for i in range(n):
         plus, minus = 0.0, 0.0
         for p in range(indptr[i], indptr[i + 1]):
-            plus += worth[p] * discount[1, labels[p]]
-            minus += worth[p] * discount[0, labels[p]]
+            plus += worth[p] * discount[1, np.uint64(labels[p])]
+            minus += worth[p] * discount[0, np.uint64(labels[p])]
         if (plus > minus and delta[i] < 0) or (minus > plus and delta[i] > 0):
             delta[i] = -delta[i]
             n_moved += 1
