@@ -16,7 +16,7 @@ from xmlwb.lessons.label_tree_cascade import (
     survival_table,
 )
 from xmlwb.metrics import precision_at_k, top_k_hits
-from xmlwb.models.label_trees import Bonsai, Parabel
+from xmlwb.models import Bonsai, Parabel
 
 
 @pytest.fixture

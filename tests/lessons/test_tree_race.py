@@ -23,8 +23,8 @@ from xmlwb.lessons.tree_race import (
     with_fewer_labels,
 )
 from xmlwb.metrics import precision_at_k, propensities, psp_at_k
+from xmlwb.models import Parabel
 from xmlwb.models.fastxml import FastXML
-from xmlwb.models.label_trees import Parabel
 from xmlwb.models.lpsr import LPSR
 from xmlwb.models.one_vs_all import OneVsAll
 from xmlwb.models.pfastrexml import PfastreXML

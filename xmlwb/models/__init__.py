@@ -10,17 +10,18 @@ import os
 from dataclasses import dataclass
 
 from xmlwb.models.base import XMCModel
+from xmlwb.models.bonsai import Bonsai
 from xmlwb.models.callbacks import STOP, Callback, EarlyStopping, Event, Progress, chain
 from xmlwb.models.compressed_sensing import CompressedSensing
 from xmlwb.models.cplst import CPLST
 from xmlwb.models.fastxml import FastXML
 from xmlwb.models.knn import KNN
-from xmlwb.models.label_trees import Bonsai, Parabel
 from xmlwb.models.leml import LEML
 from xmlwb.models.lpsr import LPSR
 from xmlwb.models.mlcssp import MLCSSP
 from xmlwb.models.naive_bayes import NaiveBayes
 from xmlwb.models.one_vs_all import OneVsAll
+from xmlwb.models.parabel import Parabel
 from xmlwb.models.persistence import ModelFileError, read_model
 from xmlwb.models.pfastrexml import PfastreXML
 from xmlwb.models.plst import PLST
