@@ -71,7 +71,7 @@ def scored_labels_figure(table: pd.DataFrame) -> go.Figure:
                 y=100 * rows[metric],
                 mode="lines+markers+text",
                 text=[f"{size:.0f}" if size == size else "" for size in rows["labels a leaf"]],
-                textposition=[("bottom center", "top center")[place % 2] for place in range(len(rows))],
+                textposition=_beside(rows["labels scored"].to_numpy(dtype=np.float64)),
                 textfont={"size": FONT_SIZE - 2},
                 line={"color": styles[name].colour, "width": 2},
                 marker={"size": 12, "color": styles[name].colour, "symbol": styles[name].symbol},
@@ -101,3 +101,9 @@ def scored_labels_figure(table: pd.DataFrame) -> go.Figure:
     return figure.update_layout(
         height=430, margin={"t": 50, "b": 110}, legend={"orientation": "h", "y": -0.24, "yanchor": "top"}
     )
+
+
+def _beside(x: np.ndarray) -> list[str]:
+    """Where the texts of points on a logarithmic axis stand: to the right, but to the left of a close neighbour."""
+    gaps = np.append(np.diff(np.log10(x)), np.inf)
+    return ["bottom left" if gap < 0.2 else "bottom right" for gap in gaps]
