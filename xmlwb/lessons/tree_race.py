@@ -5,20 +5,19 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array
+from sklearn.base import clone
 
 from xmlwb.comparison import resampled_groups
 from xmlwb.datasets import Dataset
 from xmlwb.metrics import precision_at_k, propensities, psp_at_k, top_k_hits
-from xmlwb.models.base import XMCModel, model_class
-from xmlwb.models.lpsr import LPSR
+from xmlwb.models.base import XMCModel
 from xmlwb.significance import bootstrap_interval
-from xmlwb.solvers.label_assignment import assign_labels
 from xmlwb.tails import frequency_bins
 
 AnyModel = TypeVar("AnyModel", bound=XMCModel)
@@ -225,46 +224,25 @@ def propensity_and_reranker(
     return pd.DataFrame(rows)
 
 
-def with_fewer_labels(model: LPSR, X: csr_array, Y: csr_array, n_labels: int) -> LPSR:
-    """The LPSR that the same fit with another ``n_labels`` gives: base and partitions stay, leaves choose again.
-
-    Parameters
-    ----------
-    model : LPSR
-        Fitted on X and Y; left as it was.
-    X : csr_array, shape (n, d), float32
-    Y : csr_array, shape (n, L)
-    n_labels : int
-    """
-    inputs = cast(Any, model_class(model.base_method_)).linear_inputs(X)
-    kept = []
-    for reached, n_nodes in zip(model.apply(X).T, np.diff(model.tree_ptr_), strict=True):
-        limits = np.full(n_nodes, n_labels, dtype=np.int64)
-        kept.append(assign_labels(inputs, Y, model.coef_, model.intercept_, reached, n_nodes, limits, model.k))
-    other = copy.copy(model)
-    other.n_labels, other.leaves_ = n_labels, csr_array(vstack(kept))
-    return other
-
-
 def scored_labels_curve(
-    model: LPSR,
+    lpsr: XMCModel,
     base: XMCModel,
     train: tuple[csr_array, csr_array],
     test: tuple[csr_array, csr_array],
     propensity: NDArray[np.floating],
-    sizes: Sequence[int] = (5, 10, 20, 50, 100, 200),
+    sizes: Sequence[int] = (5, 10, 20, 50, 100),
 ) -> pd.DataFrame:
     """How many labels are scored for a document if leaves keep few or many, and what that does to quality and time.
 
     Parameters
     ----------
-    model : LPSR
-        Fitted on ``train``; one fit serves all sizes.
+    lpsr : LPSR
+        Cloned and fitted anew for each size, base and all.
     base : XMCModel
         Its base, fitted on the same data: scores every label that it has learned.
     train, test : (X, Y)
     sizes : sequence of int
-        Labels a leaf keeps.
+        Labels that a leaf keeps.
 
     Returns
     -------
@@ -276,7 +254,7 @@ def scored_labels_curve(
     X, Y = test
     rows: list[dict[str, object]] = []
     for size in sizes:
-        small = with_fewer_labels(model, *train, size)
+        small: Any = clone(lpsr).set_params(n_labels=size).fit(*train)
         scored = float(small.labels_scored(X).mean())
         rows.append({"model": "LPSR", "labels a leaf": size, "labels scored": scored} | _timed(small, X, Y, propensity))
     known = float(np.count_nonzero(base.label_counts_))
