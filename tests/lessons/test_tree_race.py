@@ -22,7 +22,7 @@ from xmlwb.lessons.tree_race import (
     whereabouts,
 )
 from xmlwb.metrics import precision_at_k, propensities, psp_at_k
-from xmlwb.models import Parabel
+from xmlwb.models import LPSR, Parabel
 from xmlwb.models.fastxml import FastXML
 from xmlwb.models.one_vs_all import OneVsAll
 from xmlwb.models.pfastrexml import PfastreXML
@@ -165,13 +165,12 @@ def test_propensities_and_reranker_are_switched_one_by_one(ds: Dataset, fits) ->
 
 
 def test_labels_scored_are_those_that_get_a_score(ds: Dataset) -> None:
-    lpsr = pytest.importorskip("xmlwb.models.lpsr").LPSR
     train, test = (ds.X_train, ds.Y_train), (ds.X_test, ds.Y_test)
     p = propensities(ds.Y_train)
-    table = scored_labels_curve(lpsr(max_leaf=40), OneVsAll().fit(*train), train, test, p, (1, 3, 12))
+    table = scored_labels_curve(LPSR(max_leaf=40), OneVsAll().fit(*train), train, test, p, (1, 3, 12))
     assert table["model"].to_list() == ["LPSR"] * 3 + ["OneVsAll"]
     for size, row in zip((1, 3, 12), table.to_dict("records"), strict=False):
-        alone = lpsr(max_leaf=40, n_labels=size).fit(*train)
+        alone = LPSR(max_leaf=40, n_labels=size).fit(*train)
         scored = np.isfinite(dense(alone.predict_topk(ds.X_test, 12))).sum(axis=1)
         assert row["labels scored"] == scored.mean()
         assert row["P@1"] == precision_at_k(ds.Y_test, alone.predict_topk(ds.X_test, 5), 1)[0]
