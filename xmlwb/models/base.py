@@ -160,13 +160,13 @@ class XMCModel(ClassifierMixin, BaseEstimator):
         """The model of what `read_model` found at path; ModelFileError if it does not fit this version's method."""
         try:
             return cls._restore(params, state)
-        except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ModelFileError(f"{path} does not hold a whole {cls.__name__}: {error}") from error
 
     @classmethod
     def _restore(cls, params: dict[str, Any], state: dict[str, Any]) -> Self:
         """The model of a file's content; ValueError or TypeError if the parts do not fit together."""
-        model = cls(**params)
+        model = cls(**{name: _unpack_parameter(value) for name, value in params.items()})
         model._check_params()
         for name, value in state.items():
             setattr(model, name, value)
@@ -245,6 +245,23 @@ class XMCModel(ClassifierMixin, BaseEstimator):
         tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def model_class(name: str) -> type[XMCModel]:
+    """The method of that class name; ValueError if this version has none."""
+    found: list[type[XMCModel]] = XMCModel.__subclasses__()
+    for cls in found:  # it grows on the way
+        if cls.__name__ == name:
+            return cls
+        found += cls.__subclasses__()
+    raise ValueError(f"there is no model {name!r} in this version")
+
+
+def _unpack_parameter(value: Any) -> Any:
+    """A parameter as a file has it: an unfitted model is written down by its class's name and its own parameters."""
+    if not isinstance(value, dict):
+        return value
+    return model_class(value["model"])(**{name: _unpack_parameter(part) for name, part in value["params"].items()})
 
 
 def topk_to_csr(labels: np.ndarray, scores: np.ndarray, n_labels: int) -> sparse.csr_array:

@@ -118,6 +118,11 @@ class OneVsAll(XMCModel):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    @staticmethod
+    def linear_inputs(X: sparse.csr_array) -> sparse.csr_array:
+        """What ``coef_`` multiplies: X as it is."""
+        return X
+
     def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
         """The dense arrays of a block of labels for each worker, and 48 bytes a kept weight until they are in order.
 

@@ -46,7 +46,7 @@ def write_model(path: str | os.PathLike, method: str, params: dict[str, Any], st
     method : str
         The class name.
     params : dict
-        Constructor arguments; JSON values only.
+        Constructor arguments: JSON values, or models, of which only the class and the arguments are kept.
     state : dict
         Fitted attributes: arrays of numbers, csr_array, str, int, float, bool, None or lists of str.
 
@@ -57,10 +57,7 @@ def write_model(path: str | os.PathLike, method: str, params: dict[str, Any], st
     """
     tensors: dict[str, np.ndarray] = {}
     attributes = {name: _pack(name, value, tensors) for name, value in state.items()}
-    params = {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
-    for name, value in params.items():
-        if not (value is None or isinstance(value, (bool, int, float, str))):
-            raise TypeError(f"parameter {name} is {value!r}; only numbers, text, booleans and None can be saved")
+    params = _pack_params(params)
     document = {
         "format": FORMAT,
         "xmlwb": xmlwb.__version__,
@@ -137,6 +134,21 @@ def _read_tensors(path: Path, memory_map: bool) -> tuple[dict[str, str], dict[st
             tensor = tensor.copy()
         tensors[name] = tensor.reshape(entry["shape"])
     return metadata, tensors
+
+
+def _pack_params(params: dict[str, Any]) -> dict[str, Any]:
+    packed = {}
+    for name, value in params.items():
+        if isinstance(value, np.generic):
+            value = value.item()
+        if not isinstance(value, type) and hasattr(value, "get_params"):
+            value = {"model": type(value).__name__, "params": _pack_params(value.get_params(deep=False))}
+        elif not (value is None or isinstance(value, (bool, int, float, str))):
+            raise TypeError(
+                f"parameter {name} is {value!r}; only numbers, text, booleans, None and models can be saved"
+            )
+        packed[name] = value
+    return packed
 
 
 def _pack(name: str, value: Any, tensors: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -46,9 +46,9 @@ def assign_labels(
     ----------
     X : csr_array, shape (n, d), float32
     Y : csr_array, shape (n, L)
-    W : csr_array, shape (d, L), float32
+    W : csr_array, shape (L, d), float32, indices ascending
     bias : ndarray, shape (L,), float32
-        The base's scores are ``X @ W + bias``; it does not know a label whose bias is ``-inf``.
+        The base's scores are ``X @ W.T + bias``; it does not know a label whose bias is ``-inf``.
     leaves : ndarray of int, shape (n,)
         The leaf of each instance.
     n_leaves : int
