@@ -88,7 +88,7 @@ def path_figure(steps: Sequence[PathStep], *, lost: int = -1, title: str = "") -
     figure.update_yaxes(range=[bottom, -0.9], visible=False)
     figure.update_xaxes(range=[0, 1.0], title="probability of the step", tickformat=".0%", row=1, col=1)
     figure.update_xaxes(
-        range=[-2.1 * widest, 2.1 * widest], title="added to the score: weight × the word's value", row=1, col=2
+        range=[-1.7 * widest, 2.9 * widest], title="added to the score: weight × the word's value", row=1, col=2
     )
     lines = title.count("<br>") + 1
     between = [
