@@ -18,7 +18,69 @@ PROPOSED = 1000
 
 
 class PfastreXML(FastXML):
-    """PfastreXML."""
+    r"""FastXML with gains by propensity, whose proposals are re-ranked by how near each label's mean instance is.
+
+    The nodes minimise `FastXML`'s objective with the gain :math:`1 / p_l` of label l in place of 1, where :math:`p_l`
+    is its propensity: the chance that the label, where true, was recorded at all (`xmlwb.metrics.propensities`). The
+    leaves weigh a label alike. The labels that the trees propose are then ranked by
+
+    .. math:: \alpha \log P_\mathrm{tree}(l \mid x) + (1 - \alpha) \log P_\mathrm{tail}(l \mid x), \qquad
+              P_\mathrm{tail} = \frac{1}{1 + \exp(\gamma \lVert x - \mu_l \rVert^2)}
+
+    with x of length one and :math:`\mu_l` the mean of the training instances of label l, each of length one: a label
+    with three instances, outvoted in every leaf, still has a mean that is near to what it is about.
+
+    Parameters
+    ----------
+    n_trees, max_leaf, C, max_leaf_labels, n_jobs, random_state
+        As in `FastXML`.
+    alpha : float, default 0.8
+        Weight of the trees' opinion, from 0 to 1; the released code's default. May be changed after the fit: prediction
+        uses it at once.
+    gamma : float, default 30.0
+        How fast a label loses with its distance; the released code's default. May be changed after the fit.
+    A, B : float, default 0.55 and 1.5
+        Constants of the propensity model, which belong to the data set: ``dataset.propensity_ab``.
+
+    Attributes
+    ----------
+    centroids_ : csr_array, shape (d, L), float32
+        mu_l in column l; features by labels, as prediction reads them.
+    tree_ptr_, first_child_, bias_, separators_, leaves_
+        The trees, as in `FastXML`; a leaf's label has the share of the leaf's instances that carry it, times 1 / p_l.
+
+    Notes
+    -----
+    As `FastXML`, and O(sum over i of nnz(x_i) nnz(y_i)) for the centroids, O(sum over the features of x of the labels
+    whose centroid has them) to re-rank an instance, 8 bytes an entry of the centroids, of which there are at most as
+    many as steps in the former sum.
+
+    ============ ======================== ================================== =====================================
+    what         paper (its abstract; the released code (PfastreXML_train,   here
+                 rest was not at hand)    PfastreXML_test, fastXML.cpp)
+    ============ ======================== ================================== =====================================
+    gain         "propensity scored"      1 / p_l in nodes and leaves        the same
+    node         nDCG (the method's       DCG: no division by the best that  nDCG
+                 page)                    an instance's labels allow
+    P_tail       not read                 exponent gamma ||x - mu_l||^2      the same
+    proposed     not read                 1,000 labels with the best tree    the same, or k if that is more
+                                          score
+    score        not read                 P_tree^alpha P_tail^(1 - alpha)    its logarithm
+    ============ ======================== ================================== =====================================
+
+    References
+    ----------
+    Jain, Prabhu and Varma, "Extreme multi-label loss functions for recommendation, tagging, ranking & other missing
+    label applications", KDD 2016.
+
+    Examples
+    --------
+    >>> X = np.repeat(np.eye(3, dtype=np.float32), 20, axis=0)
+    >>> Y = np.repeat(np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]]), 20, axis=0)
+    >>> model = PfastreXML(n_trees=5).fit(X, Y)
+    >>> model.predict_topk(X[:1], k=2).toarray().round(2)
+    array([[ 0.31, -2.59,  0.  ]], dtype=float32)
+    """
 
     def __init__(
         self,
@@ -45,8 +107,12 @@ class PfastreXML(FastXML):
 
     @property
     def decision_threshold(self) -> float:  # type: ignore[override]
-        """The score of a label that half of the leaves' instances carry, at a squared distance of one half."""
+        """The score at P_tree = 1/2 and a squared distance of 1/2: a convention, since P_tree is no probability."""
         return float(self.alpha * np.log(0.5) - (1 - self.alpha) * np.logaddexp(0, self.gamma / 2))
+
+    def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
+        """`FastXML`'s, and the centroids three times while they are made, an instance taken to have 5 labels."""
+        return super().memory_estimate(n, d, L, nnz) + 8 * nnz + 24 * min(d * L, 5 * nnz)
 
     def _check_params(self) -> None:
         super()._check_params()
@@ -78,18 +144,18 @@ class PfastreXML(FastXML):
 
 
 def unit_rows(X: sparse.csr_array) -> sparse.csr_array:
-    lengths = np.sqrt(np.add.reduceat(np.concatenate([np.square(X.data, dtype=np.float64), [0.0]]), X.indptr[:-1]))
-    lengths[np.diff(X.indptr) == 0] = 1.0
+    """X with rows of length one; a row of zeros stays as it is. Shares X's indices."""
+    of_row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    lengths = np.sqrt(np.bincount(of_row, np.square(X.data, dtype=np.float64), minlength=X.shape[0]))
     lengths[lengths == 0] = 1.0
-    data = X.data / np.repeat(lengths, np.diff(X.indptr)).astype(np.float32)
+    data = (X.data / lengths[of_row]).astype(np.float32)
     return sparse.csr_array((data, X.indices, X.indptr), shape=X.shape)
 
 
 def label_means(X: sparse.csr_array, Y: sparse.csr_array) -> sparse.csr_array:
-    """(d, L)"""
+    """The mean of each label's instances, a column each: (d, L), float32; empty for a label without instances."""
     counts = np.bincount(Y.indices, minlength=Y.shape[1])
     M = sparse.csr_array(X.T @ Y)
-    M.data /= counts[M.indices]
-    M.data = M.data.astype(np.float32)
     M.sort_indices()
+    M.data = (M.data / counts[M.indices]).astype(np.float32)
     return M
