@@ -35,6 +35,8 @@ GRIDS: dict[str, list[Stage]] = {
     "leml": [{"n_components": [100], "n_iter": [2, 4], "alpha": [3.0, 1.0]}, {"alpha": [6.0, 10.0, 20.0]}],
     "wsabie": [{"n_components": [100], "n_epochs": [20], "learning_rate": [0.3, 0.2, 0.5]}, {"n_epochs": [40]}],
     "fastxml": [{"C": [4.0, 2.0]}],
+    "lpsr": [{"n_labels": [100], "n_trees": [1, 2]}],
+    "nb": [{"smoothing": [30.0, 10.0, 100.0]}],
 }
 
 VALID_SHARE = 0.2
