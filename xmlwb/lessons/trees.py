@@ -62,8 +62,8 @@ QUESTIONS: list[Question] = [
         (
             Choice(
                 "Nothing. A document may have labels on both sides: these are two questions, not one.",
-                "Each child asks: <i>is there any label of this document below me?</i> In section 3 nearly a third of "
-                "the documents said yes twice at the root.",
+                "Each child asks: <i>is there any label of this document below me?</i> Section 3 counted how many "
+                "documents say yes twice at the root.",
                 right=True,
             ),
             Choice(
