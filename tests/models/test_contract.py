@@ -222,11 +222,19 @@ def with_value(A: sparse.csr_array, value: float) -> sparse.csr_array:
     return A
 
 
+def with_index(A: sparse.csr_array, index: int) -> sparse.csr_array:
+    A = A.copy()
+    A.indices[-1] = index  # scipy takes it as it is
+    return A
+
+
 BAD_FITS = {
     "NaN in X": (lambda X, Y: (with_value(X, np.nan), Y), r"X contains NaN.*row \d+, column \d+"),
     "inf in X": (lambda X, Y: (with_value(X, np.inf), Y), r"X contains inf.*row \d+, column \d+"),
     "more rows in X": (lambda X, Y: (X, Y[:-1]), "X has 30 rows and Y has 29"),
     "fewer rows in X": (lambda X, Y: (X[:-1], Y), "X has 29 rows and Y has 30"),
+    "an index out of range": (lambda X, Y: (with_index(X, 2**30), Y), "X holds the index 1073741824; wanted 0..11"),
+    "an index below 0 in Y": (lambda X, Y: (X, with_index(Y, -1)), "Y holds the index -1; wanted 0..5"),
     "no rows": (lambda X, Y: (X[:0], Y[:0]), r"X: found array with 0 sample\(s\)"),
     "Y not 0/1": (lambda X, Y: (X, with_value(Y, 2.0)), r"Y holds 2.0; wanted only 0 and 1"),
     "dense Y not 0/1": (lambda X, Y: (X, with_value(Y, 0.5).toarray()), r"Y holds 0.5"),
@@ -236,6 +244,7 @@ BAD_FITS = {
     "no labels": (lambda X, Y: (X, Y[:, :0]), "Y has 0 labels"),
 }
 BAD_PREDICTS = {
+    "an index out of range": (lambda X: (with_index(X, 12), 2), "X holds the index 12; wanted 0..11"),
     "NaN in X": (lambda X: (with_value(X, np.nan), 2), "X contains NaN"),
     "wider": (lambda X: (sparse.hstack([X, X]).tocsr(), 2), "X has 24 features, but .* is expecting 12 features"),
     "narrower": (lambda X: (X[:, :5], 2), "X has 5 features, but .* is expecting 12 features"),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import NotFittedError
 
 from xmlwb.datasets.synthetic import make_synthetic
 from xmlwb.metrics import precision_at_k
-from xmlwb.models import STOP, Bonsai, Event, ModelFileError, OneVsAll, Parabel
+from xmlwb.models import STOP, Bonsai, Event, ModelFileError, OneVsAll, Parabel, Popular, label_trees
 from xmlwb.ranking import beam_recall_at_k
+from xmlwb.solvers.node_classifiers import learn_node
 
 FRONT_DOORS = [Parabel(max_leaf=8, random_state=3), Bonsai(n_clusters=4, max_leaf=8, random_state=3)]
 ids = [type(model).__name__ for model in FRONT_DOORS]
@@ -63,7 +67,6 @@ def test_bonsai_recovers_planted_groups_of_any_size(representation: str) -> None
     small = groups[0] - set(list(groups[0])[:7])
     best = 0
     for seed in range(5):
-        model = Bonsai(n_trees=1, n_clusters=3, depth=2, representation=representation, random_state=seed).fit(X, Y)
         model = Bonsai(n_trees=1, n_clusters=3, max_leaf=5, depth=2, representation=representation, random_state=seed)
         tree = model.fit(X, Y).label_tree()
         found = [set(tree.labels_under(child).tolist()) for child in tree.children(0)]
@@ -136,15 +139,17 @@ class TestBoth:
         levels: list[Event] = []
         one.fit(planted.X_train, planted.Y_train, callback=levels.append)
         for steps in (len(levels), len(levels) + 1):  # at the end of the first tree, and within the second
-            stopped = model.__sklearn_clone__()
-            stopped.fit(
-                planted.X_train, planted.Y_train, callback=lambda event, s=steps: STOP if event.step == s else None
-            )
-            assert len(stopped.tree_ptr_) == 2
-            first = Parabel if isinstance(model, Parabel) else Bonsai
-            assert isinstance(stopped, first)
-            tree = stopped.label_tree()
-            assert set(tree.label[tree.label >= 0]) == set(np.flatnonzero(stopped.label_counts_))
+            for n_jobs in (1, 2):
+                stopped = model.__sklearn_clone__().set_params(n_jobs=n_jobs)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")  # joblib's, of results that nobody took
+                    stopped.fit(
+                        planted.X_train,
+                        planted.Y_train,
+                        callback=lambda event, s=steps: STOP if event.step == s else None,
+                    )
+                for part in ("tree_ptr_", "child_", "bias_", "features_", "entry_child_", "entry_weight_"):
+                    np.testing.assert_array_equal(getattr(stopped, part), getattr(one, part))
         assert len(events) > len(levels)
 
     def test_stop_within_the_first_tree_ranks_by_share_below(self, model, planted) -> None:
@@ -159,8 +164,36 @@ class TestBoth:
             assert W.nnz == 0
             share = stopped.label_counts_[labels] / stopped.label_counts_[labels].sum()
             np.testing.assert_allclose(np.exp(-(np.maximum(0, 1 - bias) ** 2)), share, rtol=1e-4)
-        P = precision_at_k(planted.Y_test, stopped.predict_topk(planted.X_test), k=1)
-        assert 0.05 < P[0] < 1
+        popular = Popular().fit(planted.X_train, planted.Y_train)
+        P = [precision_at_k(planted.Y_test, one.predict_topk(planted.X_test), k=1)[0] for one in (stopped, popular)]
+        assert P[0] > P[1]
+
+    def test_an_interrupted_fit_does_not_go_on_behind_the_scenes(self, model, planted, monkeypatch) -> None:
+        learned = []
+        monkeypatch.setattr(label_trees, "learn_node", lambda *a, **k: learned.append(1) or learn_node(*a, **k))
+
+        def interrupt(event: Event) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt) as caught:
+            model.__sklearn_clone__().set_params(n_jobs=2).fit(planted.X_train, planted.Y_train, callback=interrupt)
+        at_once = len(learned)
+        time.sleep(0.3)
+        assert len(learned) == at_once, caught
+        model.__sklearn_clone__().fit(planted.X_train, planted.Y_train)
+        assert at_once < 0.8 * (len(learned) - at_once)
+
+    def test_beam_and_tree_are_checked_when_they_are_used(self, model, planted) -> None:
+        with pytest.raises(NotFittedError):
+            model.__sklearn_clone__().label_tree()
+        fitted = model.__sklearn_clone__().set_params(n_trees=2).fit(planted.X_train, planted.Y_train)
+        for tree in (-1, 2):
+            with pytest.raises(ValueError, match=f"tree is {tree}; wanted 0 <= tree < 2"):
+                fitted.classifiers(0, tree)
+        for beam in (0, -1, 2.5):
+            with pytest.raises(ValueError, match=f"beam is {beam}"):
+                fitted.set_params(beam=beam).predict_topk(planted.X_test)
+        fitted.set_params(beam=10**30).predict_topk(planted.X_test)
 
     def test_labels_without_a_positive_hang_nowhere(self, model, planted) -> None:
         Y = planted.Y_train.tolil()
@@ -201,6 +234,22 @@ class TestBoth:
         leaf = int(np.flatnonzero(fitted.label_tree().label >= 0)[0])
         with pytest.raises(ValueError, match=f"node is {leaf}; wanted an inner node"):
             fitted.classifiers(leaf)
+
+
+def test_labels_that_all_look_alike_are_divided_nevertheless() -> None:
+    Y = sparse.csr_array(np.ones((20, 40), dtype=np.float32))
+    X = sparse.csr_array(np.random.default_rng(0).random((20, 6)).astype(np.float32))
+    tree = Bonsai(n_trees=1, n_clusters=4, max_leaf=10).fit(X, Y).label_tree()
+    assert [len(tree.labels_under(child)) for child in tree.children(0)] == [10, 10, 10, 10]
+
+
+def test_many_children_and_many_features_are_counted_in_wider_types(tmp_path) -> None:
+    X = sparse.csr_array((np.ones(300, np.float32), (np.arange(300), 300 * np.arange(300))), shape=(300, 90_000))
+    Y = sparse.csr_array(np.eye(300, dtype=np.float32))
+    Parabel(n_trees=1, max_leaf=300).fit(X, Y).save(tmp_path / "model")
+    model = Parabel.load(tmp_path / "model")
+    assert (model.entry_child_.dtype, model.features_.dtype) == (np.uint16, np.int32)
+    assert model.predict_topk(X, k=1).indices.tolist() == list(range(300))
 
 
 @pytest.mark.parametrize(

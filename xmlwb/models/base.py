@@ -160,7 +160,7 @@ class XMCModel(ClassifierMixin, BaseEstimator):
         """The model of what `read_model` found at path; ModelFileError if it does not fit this version's method."""
         try:
             return cls._restore(params, state)
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise ModelFileError(f"{path} does not hold a whole {cls.__name__}: {error}") from error
 
     @classmethod

@@ -3,6 +3,7 @@ r"""Bonsai: unbalanced label trees, shallow, by hundreds."""
 from __future__ import annotations
 
 import numpy as np
+from joblib import effective_n_jobs
 from scipy import sparse
 
 from xmlwb.models.label_trees import LabelTrees
@@ -30,7 +31,8 @@ class Bonsai(LabelTrees):
     max_leaf : int, default 100
         A node with no more labels than this is not divided further; omikuji's default.
     representation : {"input", "output", "joint"}, default "input"
-        :math:`z_i`: the features of a label's positives, the labels that come with it, or both.
+        :math:`z_i`: the features of a label's positives, the labels that come with it, or both, side by side as they
+        are.
     C, threshold, beam, tol, max_iter, n_jobs, random_state
         As in `Parabel`.
 
@@ -102,6 +104,10 @@ class Bonsai(LabelTrees):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
+        """As for Parabel, and K dense centroids for each worker."""
+        return super().memory_estimate(n, d, L, nnz) + effective_n_jobs(self.n_jobs) * 8 * self.n_clusters * d
+
     def _check_params(self) -> None:
         super()._check_params()
         check_number("n_clusters", self.n_clusters, low=1, integer=True)
@@ -124,4 +130,7 @@ class Bonsai(LabelTrees):
     ) -> list[np.ndarray]:
         if level >= n_levels or len(labels) <= self.max_leaf:
             return [labels]
-        return split_by_k_means(V, labels, self.n_clusters, seed, n_jobs=self.n_jobs if level == 0 else 1)
+        groups = split_by_k_means(V, labels, self.n_clusters, seed, n_jobs=self.n_jobs if level == 0 else 1)
+        if len(groups) == 1:  # all point the same way: any division is as good, but one there must be
+            return np.array_split(labels, min(self.n_clusters, -(-len(labels) // self.max_leaf)))
+        return groups

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
-from itertools import takewhile
+from collections.abc import Generator
+from contextlib import closing
+from itertools import islice, takewhile
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from scipy import sparse
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from xmlwb.models.base import EvalSet, XMCModel
 from xmlwb.models.callbacks import Reporter
@@ -63,6 +65,7 @@ class LabelTrees(XMCModel):
 
     def label_tree(self, tree: int = 0) -> LabelTree:
         """The shape of one tree: which labels hang together."""
+        self._check_tree(tree)
         return self._forest().tree(tree)
 
     def classifiers(self, node: int, tree: int = 0) -> tuple[sparse.csr_array, np.ndarray]:
@@ -72,6 +75,12 @@ class LabelTrees(XMCModel):
             raise ValueError(f"node is {node}; wanted an inner node of a tree with {len(label)} nodes")
         inner = self.tree_ptr_[tree] + np.count_nonzero(label[:node] < 0)
         return self._forest().classifiers(int(inner), self.n_features_in_)
+
+    def _check_tree(self, tree: int) -> None:
+        check_is_fitted(self)
+        n_trees = len(self.tree_ptr_) - 1
+        if not 0 <= tree < n_trees:
+            raise ValueError(f"tree is {tree}; wanted 0 <= tree < {n_trees}")
 
     def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
         """Label representations twice, the rows and dense arrays of a node for each worker, 18 bytes a kept weight.
@@ -96,27 +105,28 @@ class LabelTrees(XMCModel):
         self.n_iter_ = 0
         if not self.label_counts_.any():
             self._set_forest(plant([], X.shape[1]))
-            report()
+            report(self._valid_figures(eval_set))
             return
-        seeds = check_random_state(self.random_state).randint(2**31, size=(2, self.n_trees)).tolist()
+        # A row a tree: the first trees of a large forest are those of a small one.
+        seeds = check_random_state(self.random_state).randint(2**31, size=(self.n_trees, 2)).T.tolist()
         trees = self._grow(X, Y, seeds[0])
         report.total = sum(len(tree.levels) - 1 for tree in trees)
         finished: list[LearnedTree] = []
-        learned = self._learn_nodes(X, Y, trees, seeds[1], report)
-        for tree in trees:
-            nodes: list[NodeWeights] = []
-            for level in tree.levels[:-1]:
-                nodes += [next(learned) for _ in range(np.count_nonzero(tree.label[level.start : level.stop] < 0))]
-                figures = {"nodes": float(sum(len(weights) for _, weights in finished) + len(nodes))}
-                if level == tree.levels[-2]:
-                    finished.append((tree, nodes))
-                    if eval_set is not None:
-                        self._set_forest(plant(finished, X.shape[1]))
-                        figures |= self._valid_figures(eval_set)
-                if report(figures):
+        with closing(self._learn_nodes(X, Y, trees, seeds[1])) as learned:
+            for tree in trees:
+                nodes: list[NodeWeights] = []
+                for level in tree.levels[:-1]:
+                    nodes += islice(learned, int(np.count_nonzero(tree.label[level.start : level.stop] < 0)))
+                    figures = {"nodes": float(sum(len(weights) for _, weights in finished) + len(nodes))}
+                    if level == tree.levels[-2]:
+                        finished.append((tree, nodes))
+                        if eval_set is not None:
+                            self._set_forest(plant(finished, X.shape[1]))
+                            figures |= self._valid_figures(eval_set)
+                    if report(figures):
+                        break
+                if report.stopped:
                     break
-            if report.stopped:
-                break
         if not finished:  # stopped within the first tree, which then ends at the level that it has reached
             finished.append(cut(tree, nodes, self.label_counts_))
         self.n_iter_ = max(weights.n_iter for _, nodes in finished for weights in nodes)
@@ -134,9 +144,9 @@ class LabelTrees(XMCModel):
         return grow(labels, divide, seeds, n_jobs=self.n_jobs)
 
     def _learn_nodes(
-        self, X: sparse.csr_array, Y: sparse.csr_array, trees: list[LabelTree], seeds: list[int], report: Reporter
-    ) -> Iterator[NodeWeights]:
-        """The classifiers of all inner nodes, tree by tree and breadth first; none is begun once the fit is stopped."""
+        self, X: sparse.csr_array, Y: sparse.csr_array, trees: list[LabelTree], seeds: list[int]
+    ) -> Generator[NodeWeights]:
+        """The classifiers of all inner nodes, tree by tree and breadth first; none is begun once it is closed."""
         rows_of = Y.tocsc()
         sq_norms = squared_norms(X)
         X, features = frequent_first(X)
@@ -152,8 +162,16 @@ class LabelTrees(XMCModel):
             for tree, seed in zip(trees, seeds, strict=True)
             for node in np.flatnonzero(tree.label < 0)
         )
-        jobs = (delayed(learn)(*task) for task in takewhile(lambda _: not report.stopped, inner))
-        return Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")(jobs)
+        closed = False
+        jobs = (delayed(learn)(*task) for task in takewhile(lambda _: not closed, inner))
+        learned = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")(jobs)
+        try:
+            for node_weights in learned:  # noqa: UP028 (yield from would close what is drained below)
+                yield node_weights
+        finally:
+            closed = True
+            for _ in learned:  # what was under way: a thread cannot be told to stop
+                pass
 
     def _set_forest(self, forest: Forest) -> None:
         for name, part in forest._asdict().items():
@@ -167,4 +185,5 @@ class LabelTrees(XMCModel):
         self._forest().check(self.n_features_in_, self.n_labels_)
 
     def _predict_topk(self, X: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
+        check_number("beam", self.beam, low=1, integer=True)  # it may have been changed since the fit
         return beam_search(X, self._forest(), self.n_labels_, k, self.beam, n_jobs=self.n_jobs)

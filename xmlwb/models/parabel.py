@@ -71,7 +71,7 @@ class Parabel(LabelTrees):
     what           paper                           omikuji (defaults; README)  here
     ============== =============================== =========================== =================================
     text           its full text was not at hand   read                        after what cites and rebuilds it
-    leaf level     labels one-vs-all in a leaf     the same                    the same; all leaves equally deep
+    leaf level     labels one-vs-all in a leaf     the same                    the same; leaves equally deep
     solver         not at hand                     dual coordinate descent,    the same dual, 16 (or 4) children
                                                    20 passes                   at a time, to tol or 100 passes
     constant       not at hand                     a feature, pruned too       a feature, never pruned

@@ -41,6 +41,7 @@ def validate_X(model: Any, X: Any, *, reset: bool, name: str = "X") -> sparse.cs
         if X.ndim != 2:
             raise ValueError(f"{name} has {X.ndim} dimension(s); wanted a sparse array of shape (n, d)")
         _refuse_complex(X.dtype, name)
+        _require_places(X, name)
         A = _canonical(sparse.csr_array(X, dtype=np.float32))
     else:
         dense = np.asarray(X)
@@ -100,6 +101,7 @@ def validate_Y(
     if sparse.issparse(Y):
         if Y.ndim != 2:
             raise ValueError(f"Y has {Y.ndim} dimension(s); wanted a sparse array of shape (n, L)")
+        _require_places(Y, "Y")
         kind, A = "sparse", Y if Y.format == "csr" else sparse.coo_array(Y)  # neither adds up duplicates
     else:
         dense = np.asarray(Y)
@@ -130,6 +132,16 @@ def validate_Y(
     A.eliminate_zeros()
     A.data[:] = 1.0
     return A, np.arange(A.shape[1]), kind
+
+
+def _require_places(A: Any, name: str) -> None:
+    """ValueError if a compressed matrix holds an index out of range: scipy does not look, compiled kernels trust."""
+    if A.format not in ("csr", "csc") or A.indices.size == 0:
+        return
+    width = A.shape[1] if A.format == "csr" else A.shape[0]
+    low, high = A.indices.min(), A.indices.max()
+    if low < 0 or high >= width:
+        raise ValueError(f"{name} holds the index {low if low < 0 else high}; wanted 0..{width - 1}")
 
 
 def validate_k(k: Any, n_labels: int) -> int:

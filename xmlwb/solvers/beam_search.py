@@ -22,7 +22,7 @@ from xmlwb.solvers.label_forest import Forest
 BATCH = 2048
 #: Labels that the instances of a batch may reach, at most (256 MiB): wide beams in wide trees make batches smaller.
 BATCH_LABELS = 1 << 24
-#: Log-probabilities below this count as this: the least that a float64 holds.
+#: In a mean over trees, log-probabilities below this count as this: float64 would round their exponentials to 0.
 LOWEST = -700.0
 
 
@@ -33,7 +33,7 @@ def beam_search(
 
     A child c of v is taken with probability :math:`\exp(-\max(0, 1 - w_c^\top x - b_c)^2)`; a label has the product
     along its path, and over the trees the mean, where a tree whose beam lost the label counts 0. What is returned is
-    its logarithm, in which improbable labels can still be told apart.
+    its logarithm, in which improbable labels can still be told apart (over several trees down to -700).
 
     Parameters
     ----------
@@ -55,14 +55,15 @@ def beam_search(
 
     Notes
     -----
-    Time, for an instance and a tree, O(depth x beam x (nnz(x) + the weights met + children)); memory for each thread
-    O(L + labels that a batch reaches).
+    Time, for an instance and a tree, O(depth x beam x (nnz(x) + the weights met + children)), and for a batch
+    O(L + d + nodes); memory for each thread O(L + d + labels that a batch reaches).
     """
     n = X.shape[0]
     labels = np.empty((n, k), dtype=np.int32)
     log_probabilities = np.empty((n, k), dtype=np.float32)
     n_threads = effective_n_jobs(n_jobs)
     widest = int(np.diff(forest.children_ptr).max(initial=1))
+    beam = min(beam, len(forest.child) + 1)
     reach = forest.n_trees * min(n_labels, beam * widest)
     batch = max(1, min(BATCH, BATCH_LABELS // max(1, reach)))
     n_parts = max(1, -(-n // batch), min(n_threads, n // 64))
@@ -152,6 +153,9 @@ def _search(
                             found_label[n_found] = -1 - target
                             found_score[n_found] = scores[s]
                             n_found += 1
+                        elif width == next_end - next_begin:  # room for all, and no need to sort them
+                            next_node[stop], next_score[stop] = target, scores[s]
+                            stop += 1
                         else:
                             stop = _keep(next_node, next_score, used, stop, used + width, target, scores[s])
                 used = stop
@@ -210,7 +214,7 @@ def _score_level(
     row_of: np.ndarray,
     scores: np.ndarray,
 ) -> None:
-    """Log-log_probabilities of the children of all nodes in the beams, node by node."""
+    """Log-probabilities of the children of all nodes in the beams, node by node."""
     visits_ptr = np.zeros(level_end - level_begin + 1, dtype=np.int64)
     for node in beam_node:
         visits_ptr[node - level_begin + 1] += 1

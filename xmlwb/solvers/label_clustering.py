@@ -148,7 +148,7 @@ def split_in_halves(V: sparse.csr_array, labels: np.ndarray, seed: int) -> list[
     -----
     Time O(turns x (entries of these rows of V + m log m)); memory 12 bytes an entry.
     """
-    rows = V if len(labels) == V.shape[0] else take_rows(V, labels)[0]
+    rows = V if 2 * len(labels) > V.shape[0] else take_rows(V, labels)[0]
     members = labels if rows is V else np.arange(len(labels))
     ordered = _split_in_halves(rows.indptr, rows.indices, rows.data, rows.shape[1], members, np.uint64(seed))
     ordered = ordered if rows is V else labels[ordered]
@@ -237,11 +237,11 @@ def split_by_k_means(
     -----
     Time O(turns x K x entries of these rows of V); memory 12 bytes an entry and 8 K d' for the d' features that occur.
     """
-    rows = V if len(labels) == V.shape[0] else take_rows(V, labels)[0]
+    rows = V if 2 * len(labels) > V.shape[0] else take_rows(V, labels)[0]
     members = labels if rows is V else np.arange(len(labels))
     m, K = len(labels), min(n_clusters, len(labels))
     start = np.random.default_rng(seed).choice(m, size=K, replace=False)
-    mu = np.ascontiguousarray(rows[members[start]].toarray().T)  # (d, K): a feature's entries lie side by side
+    mu = rows[members[start]].T.toarray(order="C")  # (d, K): a feature's entries lie side by side
     cluster = np.zeros(m, dtype=np.int32)
     similarity = np.zeros(m, dtype=np.float32)
     objective = -1.0

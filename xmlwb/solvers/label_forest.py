@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,16 @@ from scipy import sparse
 
 from xmlwb.solvers.label_tree import LabelTree
 from xmlwb.solvers.node_classifiers import NodeWeights, popularity_node
+
+#: What each array of a forest may be, where it is not int64.
+_DTYPES = {
+    "child": ("int32",),
+    "bias": ("float32",),
+    "features": ("uint16", "int32"),
+    "n_entries": ("uint8", "uint16", "uint32"),
+    "entry_child": ("uint8", "uint16", "uint32"),
+    "entry_weight": ("float32",),
+}
 
 #: A tree and the weights of its inner nodes, breadth first.
 LearnedTree = tuple[LabelTree, list[NodeWeights]]
@@ -28,7 +39,7 @@ class Forest(NamedTuple):
     bias : ndarray, shape (E,), float32
     rows_ptr, entries_ptr : ndarrays, shape (I + 1,), int64
         Which of the following belong to an inner node.
-    features : ndarray, shape (R,), uint16, or int32 from 65,536 features on
+    features : ndarray, shape (R,), uint16, or int32 for more than 65,536 features
         The features that have a weight there, ascending within a node.
     n_entries : ndarray, shape (R,), unsigned
         How many of the node's children have one.
@@ -63,16 +74,16 @@ class Forest(NamedTuple):
         n_inner, n_children, n_rows = len(self.children_ptr) - 1, len(self.child), len(self.features)
         n_weights = len(self.entry_weight)
         for name, part in self._asdict().items():
-            wanted = {"n_entries": "u", "entry_child": "u", "features": "ui", "bias": "f", "entry_weight": "f"}
-            if part.dtype.kind not in wanted.get(name, "i"):
-                raise ValueError(f"{name} has dtype {part.dtype}, which it cannot have")
+            wanted = _DTYPES.get(name, ("int64",))
+            if part.dtype.name not in wanted or part.ndim != 1:
+                raise ValueError(f"{name} is {part.dtype} of {part.ndim} dimensions; wanted {wanted[0]} of 1")
         for name, ptr, end in (
             ("tree_ptr", self.tree_ptr, n_inner),
             ("children_ptr", self.children_ptr, n_children),
             ("rows_ptr", self.rows_ptr, n_rows),
             ("entries_ptr", self.entries_ptr, n_weights),
         ):
-            if ptr.ndim != 1 or len(ptr) == 0 or ptr[0] != 0 or ptr[-1] != end or (np.diff(ptr) < 0).any():
+            if len(ptr) == 0 or ptr[0] != 0 or ptr[-1] != end or (ptr[1:] < ptr[:-1]).any():
                 raise ValueError(f"{name} does not rise from 0 to {end}")
         shapes = {"bias": n_children, "n_entries": n_rows, "entry_child": n_weights}
         shapes |= {"rows_ptr": n_inner + 1, "entries_ptr": n_inner + 1}
@@ -93,6 +104,16 @@ class Forest(NamedTuple):
         ):
             if len(values) and (values.min() < 0 or values.max() >= limit):
                 raise ValueError(f"{name} has an entry out of range")
+        for begin, end in pairwise(self.tree_ptr):
+            labels = self.child[self.children_ptr[begin] : self.children_ptr[end]]
+            labels = labels[labels < 0]
+            if len(np.unique(labels)) < len(labels):
+                raise ValueError("child has a label twice in one tree")
+        rises = self.features[1:] > self.features[:-1]
+        edges = self.rows_ptr[1:-1]
+        rises[edges[(edges > 0) & (edges < n_rows)] - 1] = True
+        if not rises.all():
+            raise ValueError("features do not rise within a node")
         # Of each node at once, without a copy: this is most of the file.
         filled = np.flatnonzero(np.diff(self.entries_ptr))
         most = np.maximum.reduceat(self.entry_child, self.entries_ptr[filled]) if len(filled) else filled

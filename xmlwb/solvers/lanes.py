@@ -39,6 +39,7 @@ def add_weighted_rows(
     ``out`` is float32 (lanes,), ``W`` float32 (d, lanes), both C-contiguous; ``data`` is float32.
     """
     _require_contiguous(out=(out, 1), W=(W, 2), data=(data, 1))
+    _require_places(indices)
     signature = types.void(out, W, indices, data, begin, end, lanes)
     vector = ir.VectorType(_FLOAT, lanes.count)
 
@@ -59,6 +60,7 @@ def add_weighted_rows(
 def add_to_rows(typingctx: Any, W: Any, indices: Any, data: Any, begin: Any, end: Any, delta: Any, lanes: Any) -> Any:
     """``W[indices[p], :] += data[p] * delta[:] for p in range(begin, end)``; the inverse traffic of the above."""
     _require_contiguous(W=(W, 2), data=(data, 1), delta=(delta, 1))
+    _require_places(indices)
     signature = types.void(W, indices, data, begin, end, delta, lanes)
     vector = ir.VectorType(_FLOAT, lanes.count)
 
@@ -79,6 +81,13 @@ def _require_contiguous(**arrays: tuple[Any, int]) -> None:
     for name, (kind, ndim) in arrays.items():
         if not isinstance(kind, types.Array) or (kind.dtype, kind.ndim, kind.layout) != (types.float32, ndim, "C"):
             raise TypingError(f"{name} is {kind}; wanted a C-contiguous float32 array of {ndim} dimension(s)")
+
+
+def _require_places(indices: Any) -> None:
+    if not isinstance(indices, types.Array) or (indices.ndim, indices.layout) != (1, "C"):
+        raise TypingError(f"indices is {indices}; wanted a C-contiguous array of 1 dimension")
+    if not isinstance(indices.dtype, types.Integer):
+        raise TypingError(f"indices is {indices}; wanted whole numbers")
 
 
 class _Array(NamedTuple):

@@ -117,9 +117,14 @@ def positives_below(tree: LabelTree, node: int, rows_of: sparse.csc_array) -> li
     positives = []
     for child in tree.children(node):
         label = tree.label[child]
-        labels = tree.labels_under(child) if label < 0 else [label]
-        rows = [rows_of.indices[rows_of.indptr[one] : rows_of.indptr[one + 1]] for one in labels]
-        positives.append(rows[0] if label >= 0 else np.unique(np.concatenate(rows)))
+        if label >= 0:
+            positives.append(rows_of.indices[rows_of.indptr[label] : rows_of.indptr[label + 1]])
+            continue
+        labels = tree.labels_under(child)
+        begins = rows_of.indptr[labels]
+        counts = rows_of.indptr[labels + 1] - begins
+        places = np.repeat(begins - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+        positives.append(np.unique(rows_of.indices[places]))
     return positives
 
 
