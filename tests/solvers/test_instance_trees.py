@@ -139,6 +139,10 @@ def test_instances_walk_alone_as_they_do_in_company() -> None:
     np.testing.assert_array_equal(reached[:9], np.vstack([forest.apply(X[[i]]) for i in range(9)]))
     for t in range(3):
         np.testing.assert_array_equal(reached[:300, t], forest.tree(t).apply(X))
+    with pytest.raises(ValueError, match="X has 39 features; wanted 40"):
+        forest.apply(X[:, :39])
+    with pytest.raises(ValueError, match="do not fit together"):
+        grow_tree(X, Y, np.ones(3, dtype=np.float32), np.ones(12))
 
 
 def test_a_forest_is_its_trees_and_is_checked() -> None:

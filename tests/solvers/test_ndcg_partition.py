@@ -76,6 +76,10 @@ def test_it_ends_where_nobody_moves_and_the_separator_takes_over() -> None:
     assert (last_ranking.kind, last_sign.kind, separator.kind) == ("ranking", "sign", "separator")
     np.testing.assert_array_equal(last_ranking.delta, last_sign.delta)
     np.testing.assert_array_equal(separator.delta, np.where(X @ separator.w + separator.bias >= 0, 1, -1))
+    with pytest.raises(ValueError, match="do not fit together"):
+        next(partition_steps(X, Y, gains=np.ones(N_LABELS + 1)))
+    with pytest.raises(ValueError, match="do not fit together"):
+        next(partition_steps(X[1:], Y))
     assert not last_sign.w.any()
     assert separator.w.any()
 

@@ -53,11 +53,21 @@ def grow_tree(
     -------
     InstanceTree
 
+    Raises
+    ------
+    ValueError
+        The shapes do not fit together.
+
     Notes
     -----
     Time, a level of the tree, O(passes x nnz(X) + rounds x nnz(Y)). Memory, besides the tree,
     8 (nnz(X) + nnz(Y)) + 36 L + 8 d + 65 n bytes.
     """
+    if X.shape[0] != Y.shape[0] or worth.shape != (Y.nnz,) or gains.shape != (Y.shape[1],):  # the kernel does not look
+        shapes = X.shape, Y.shape, worth.shape, gains.shape
+        raise ValueError(
+            "X, Y, worth and gains have shapes {}, {}, {} and {}, which do not fit together".format(*shapes)
+        )
     first_child, bias, *flat = _grow(
         X.indptr.astype(np.int64), X.indices.astype(np.int32, copy=False), X.data, X.shape[1],
         Y.indptr.astype(np.int64), Y.indices.astype(np.int32, copy=False), worth, gains, rank_discounts(Y.shape[1]),

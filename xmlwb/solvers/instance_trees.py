@@ -76,7 +76,7 @@ class InstanceTree:
         return path[::-1]
 
     def apply(self, X: sparse.csr_array) -> np.ndarray:
-        """The leaf that each row of X reaches, shape (n,), int32; X is CSR float32 with sorted indices."""
+        """The leaf that each row of X, shape (n, d), reaches: shape (n,), int32."""
         return join_trees([self]).apply(X)[:, 0]
 
     def rows_at(self, X: sparse.csr_array) -> list[np.ndarray]:
@@ -155,22 +155,30 @@ class InstanceForest(NamedTuple):
         n_jobs : int or None
             Threads; the result does not depend on it.
 
+        Raises
+        ------
+        ValueError
+            X has another width than the separators.
+
         Notes
         -----
         Rows walk down together: a node's weights are spread out once for all of a batch that reach it. Time
         O(T x depth x nnz(X) + weights of the nodes that are reached); memory 4 d bytes a thread.
         """
-        n = X.shape[0]
+        n, d = X.shape
+        if d != self.separators.shape[1]:  # the kernel does not look
+            raise ValueError(f"X has {d} features; wanted {self.separators.shape[1]}")
         found = np.empty((n, self.n_trees), dtype=np.int32)
         n_threads = effective_n_jobs(n_jobs)
         n_parts = max(1, -(-n // BATCH), min(n_threads, n // 64))
         edges = np.linspace(0, n, n_parts + 1).astype(np.int64)
         indptr, indices = X.indptr.astype(np.int64), X.indices.astype(np.int32, copy=False)
+        data = X.data.astype(np.float32, copy=False)
         W = self.separators
 
         def descend(begin: int, end: int) -> None:
             _descend(
-                indptr, indices, X.data, X.shape[1], self.tree_ptr, self.first_child, self.bias,
+                indptr, indices, data, d, self.tree_ptr, self.first_child, self.bias,
                 W.indptr, W.indices, W.data, begin, end, found,
             )  # fmt: skip
 
@@ -178,6 +186,14 @@ class InstanceForest(NamedTuple):
             for part in [pool.submit(descend, begin, end) for begin, end in pairwise(edges)]:
                 part.result()
         return found
+
+
+def sides(X: sparse.csr_array, w: np.ndarray, bias: float) -> np.ndarray:
+    """On which side of a separator each row of X is, +1 or -1: shape (n,), int8; by the kernel that grows the trees."""
+    children = np.array([[1, 2], [-1, -1], [-1, -1]], dtype=np.int32)
+    separators = sparse.csr_array(np.vstack([w, np.zeros((2, len(w)))]).astype(np.float32))
+    tree = InstanceTree(children, separators, np.array([bias, 0, 0], dtype=np.float32), sparse.csr_array((3, 1)))
+    return np.where(tree.apply(X) == 2, 1, -1).astype(np.int8)
 
 
 def join_trees(trees: Sequence[InstanceTree]) -> InstanceForest:

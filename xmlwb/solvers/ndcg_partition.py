@@ -24,6 +24,7 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
+from xmlwb.solvers.instance_trees import sides
 from xmlwb.solvers.sparse_logistic import sparse_separator
 from xmlwb.solvers.xorshift import advance
 
@@ -92,8 +93,16 @@ def partition_steps(
     PartitionStep
         The start; ranking and sign steps in turn, until a sign step moves nobody; all of that again from another start,
         at most ten times, if a side is empty or both have the same ranking; the separator, if both sides hold somebody.
+
+    Raises
+    ------
+    ValueError
+        X and Y have different numbers of rows, or gains another length than Y has columns.
     """
     n, d = X.shape
+    if Y.shape[0] != n or (gains is not None and gains.shape != (Y.shape[1],)):
+        shapes = X.shape, Y.shape, None if gains is None else gains.shape
+        raise ValueError("X, Y and gains have shapes {}, {} and {}, which do not fit together".format(*shapes))
     labels, places = np.unique(Y.indices, return_inverse=True)
     labels = labels.astype(np.int32)
     worth = gain_shares(Y, gains)
@@ -122,7 +131,7 @@ def partition_steps(
         return
     weights = np.where(delta > 0, C * n / n_plus, C * n / (n - n_plus))
     w, bias = sparse_separator(X, delta, C=weights, tol=tol, max_iter=max_iter, state=random)
-    delta = np.where(X @ w + np.float32(bias) >= 0, 1, -1).astype(np.int8)
+    delta = sides(X, w, bias)
     total = value(indptr, places, worth, discount, delta, n)
     yield PartitionStep("separator", delta, plus, minus, total / n, w, bias)
 
