@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from xmlwb.datasets import Dataset
-from xmlwb.lessons.tree_comparison import fit_and_measure
+from xmlwb.lessons.tree_comparison import ceilings, fit_and_measure
 from xmlwb.metrics import precision_at_k
-from xmlwb.models import OneVsAll, Popular
+from xmlwb.models import OneVsAll, Parabel, Popular
+from xmlwb.tails import frequency_bins
 
 
 def test_models_are_fitted_where_needed_and_measured_as_by_hand(small_dataset: Dataset) -> None:
@@ -28,3 +31,28 @@ def test_recall_of_the_parts_sums_to_recall_of_the_whole(small_dataset: Dataset)
     assert set(np.diff(predictions["all"].indptr)) == {small_dataset.n_labels}
     parts = [part for part in ("head", "torso", "tail") if part in table]
     assert table.loc["all", parts].tolist() == pytest.approx([1.0] * len(parts))
+
+
+def test_ceilings_are_the_products_of_all_steps_but_the_last(small_dataset: Dataset) -> None:
+    """Step by step, by the model's own classifiers."""
+    ds = small_dataset
+    model = Parabel(n_trees=1, max_leaf=3).fit(ds.X_train, ds.Y_train)
+    tree = model.label_tree()
+    bins = frequency_bins(ds.Y_train)["bin"].astype(str)
+    most: dict[str, list[float]] = {}
+    for i, label in zip(*ds.Y_test.nonzero(), strict=True):
+        *above, _ = tree.path(int(label))
+        product = 1.0
+        for node, child in pairwise(above):
+            W, b = model.classifiers(node)
+            place = tree.children(node).index(child)
+            margin = (ds.X_test[[i]] @ W).toarray()[0, place] + b[place]
+            product *= np.exp(-(max(0.0, 1 - margin) ** 2))
+        most.setdefault(bins[label], []).append(product)
+    table = ceilings(model, ds.X_test, ds.Y_test, ds.Y_train)
+    assert set(table.index) == set(most)
+    for name, values in most.items():
+        assert table.loc[name, "true labels"] == len(values)
+        assert table.loc[name, "median"] == pytest.approx(np.median(values), rel=1e-4)
+        assert table.loc[name, "below 0.5"] == np.mean(np.array(values) < 0.5)
+    assert (table["below 0.1"] <= table["below 0.5"]).all()
