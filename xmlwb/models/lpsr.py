@@ -158,7 +158,7 @@ class LPSR(XMCModel):
         return np.diff((reached @ (self.leaves_ != 0)).indptr).astype(np.int64)
 
     def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
-        """The base's fit; or, if that is more, the rankings of a batch, a copy of the data for each worker and tree.
+        """The base's fit, copies of the data for the partition, the rankings of a batch of instances.
 
         A partition's separators are assumed to hold as many weights as X has entries on four levels.
         """
@@ -182,18 +182,19 @@ class LPSR(XMCModel):
         return OneVsAll(n_jobs=self.n_jobs, random_state=self.random_state) if self.base is None else clone(self.base)
 
     def _fit(self, X: sparse.csr_array, Y: sparse.csr_array, eval_set: EvalSet | None, report: Reporter) -> None:
-        self._fit_base(X, Y, eval_set, report)
+        coef = self._fit_base(X, Y, eval_set, report)
         n, L = Y.shape
         inputs, unit = self._linear_inputs(X), unit_rows(X)
         seeds = check_random_state(self.random_state).randint(2**31, size=self.n_trees).tolist()
         trees = [GrowingTree(n, seed) for seed in seeds]
         if not report.stopped:
-            self._grow(trees, unit, self._weights(inputs, Y), report)
+            self._grow(trees, unit, self._weights(inputs, Y, coef), report)
         forest = join_trees([tree.finish(X.shape[1]) for tree in trees])
         limits = np.full(len(forest.first_child), self.n_labels, dtype=np.int64)
         for begin, tree in zip(forest.tree_ptr, trees, strict=False):
-            if tree.waiting:  # stopped before their turn
-                limits[begin + np.array(tree.waiting)] = L
+            for node in tree.waiting:  # a STOP came before their turn
+                if len(tree.rows[node]) > self.max_leaf:
+                    limits[begin + node] = L
         reached = forest.apply(unit, n_jobs=self.n_jobs)
         kept = [
             assign_labels(inputs, Y, self.weights_, self.intercept_, leaf, len(most), most, self.k, n_jobs=self.n_jobs)
@@ -205,7 +206,10 @@ class LPSR(XMCModel):
             report.total = report.step + 1
             report({"leaves": float(np.count_nonzero(self.first_child_ == 0))} | self._valid_figures(eval_set))
 
-    def _fit_base(self, X: sparse.csr_array, Y: sparse.csr_array, eval_set: EvalSet | None, report: Reporter) -> None:
+    def _fit_base(
+        self, X: sparse.csr_array, Y: sparse.csr_array, eval_set: EvalSet | None, report: Reporter
+    ) -> sparse.csr_array:
+        """Its weights as it has them, features by labels; kept are labels by features."""
         base = self._new_base()
         later = self._levels_below(X.shape[0]) + 1
 
@@ -217,10 +221,10 @@ class LPSR(XMCModel):
         self.base_method_ = type(base).__name__
         self.weights_ = sparse.csr_array(base.coef_.T)  # type: ignore[attr-defined]
         self.intercept_ = base.intercept_  # type: ignore[attr-defined]
+        return base.coef_  # type: ignore[attr-defined]
 
-    def _weights(self, inputs: sparse.csr_array, Y: sparse.csr_array) -> np.ndarray:
+    def _weights(self, inputs: sparse.csr_array, Y: sparse.csr_array, coef: sparse.csr_array) -> np.ndarray:
         """How right the base is about each training instance: its precision at k, as a part of what can be reached."""
-        coef = sparse.csr_array(self.weights_.T)
         best, _ = topk_product(inputs, coef, min(self.k, Y.shape[1]), bias=self.intercept_, n_jobs=self.n_jobs)
         rows, places = np.nonzero(best >= 0)
         found = sparse.csr_array((np.ones(len(rows), dtype=np.float32), (rows, best[rows, places])), shape=Y.shape)
