@@ -9,6 +9,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 from scipy import sparse
 
@@ -61,11 +62,32 @@ def test_an_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch: pytest.M
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize(
+    "indptr",
+    [
+        np.array([0, 2**30, 2**30, 0], dtype=np.int32),  # ends in 0: scipy looks no further
+        np.array([0, 2**31 - 1, -(2**31), 3], dtype=np.int32),  # differences wrap around
+        np.array([0, 2**63 - 1, -(2**63), 3], dtype=np.int64),
+        np.array([0, 1, 2, 3, 3], dtype=np.int32),
+    ],
+    ids=["ends in 0", "wraps", "wraps at 64 bits", "a row too many"],
+)
+def test_row_pointers_that_do_not_rise_are_refused(tmp_path, indptr) -> None:
+    write_model(tmp_path / "good", "OneVsAll", {}, {"coef_": sparse.csr_array(np.eye(3, dtype=np.float32))})
+    with safe_open(tmp_path / "good", framework="numpy") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    stored = indptr[-1] if len(indptr) == 4 else 3
+    tensors |= {f"coef_.{part}": tensors[f"coef_.{part}"][:stored] for part in ("data", "indices")}
+    save_file(tensors | {"coef_.indptr": indptr}, tmp_path / "m", metadata)
+    with pytest.raises(ModelFileError, match=r"is damaged.*coef_ has"):
+        read_model(tmp_path / "m")
+
+
 def test_indices_out_of_range_are_refused(tmp_path) -> None:
     coef = sparse.csr_array(np.eye(3, dtype=np.float32))
     coef.indices[1] = 2_000_000_000
     write_model(tmp_path / "m", "OneVsAll", {}, {"coef_": coef})
-    with pytest.raises(ModelFileError, match=r"is damaged.*indices"):
+    with pytest.raises(ModelFileError, match=r"is damaged.*coef_ has an index outside 0..2"):
         xmlwb.models.load(tmp_path / "m")
 
 

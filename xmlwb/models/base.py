@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from xmlwb.metrics import precision_at_k
 from xmlwb.models.callbacks import Callback, Reporter
-from xmlwb.models.persistence import ModelFileError, read_model, write_model
+from xmlwb.models.persistence import UNFIT, ModelFileError, read_model, write_model
 from xmlwb.models.validation import validate_k, validate_X, validate_Y
 
 EvalSet = tuple[Any, Any]
@@ -106,6 +106,7 @@ class XMCModel(ClassifierMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
         """
         check_is_fitted(self)
+        self._check_params()  # some may be changed after the fit
         X = validate_X(self, X, reset=False)
         labels, scores = self._predict_topk(X, validate_k(k, self.n_labels_))
         return topk_to_csr(labels, scores, self.n_labels_)
@@ -160,7 +161,7 @@ class XMCModel(ClassifierMixin, BaseEstimator):
         """The model of what `read_model` found at path; ModelFileError if it does not fit this version's method."""
         try:
             return cls._restore(params, state)
-        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        except UNFIT as error:
             raise ModelFileError(f"{path} does not hold a whole {cls.__name__}: {error}") from error
 
     @classmethod

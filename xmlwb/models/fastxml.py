@@ -2,11 +2,11 @@ r"""Many trees over the instances, each node split so that both sides can be ran
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import takewhile
+from collections.abc import Generator
+from contextlib import closing
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -15,6 +15,7 @@ from xmlwb.metrics import precision_at_k
 from xmlwb.models.base import EvalSet, XMCModel, topk_to_csr
 from xmlwb.models.callbacks import Reporter
 from xmlwb.models.validation import check_number, check_seed, validate_X
+from xmlwb.solvers.in_order import in_order
 from xmlwb.solvers.instance_tree_growth import grow_tree
 from xmlwb.solvers.instance_trees import InstanceForest, InstanceTree, join_trees
 from xmlwb.solvers.leaf_scores import mean_leaves
@@ -177,30 +178,28 @@ class FastXML(XMCModel):
         report.total = self.n_trees
         trees: list[InstanceTree] = []
         reached: list[np.ndarray] = []
-        for tree in self._grow_trees(X, Y, self._gains(Y), report):
-            if report.stopped:
-                continue  # a tree that was under way when STOP came: which ones are depends on n_jobs
-            trees.append(tree)
-            figures = {"leaves": float(np.count_nonzero(tree.is_leaf))}
-            if eval_set is not None:
-                reached.append(tree.apply(eval_set[0]))
-                figures |= self._figures_of(join_trees(trees), np.stack(reached, axis=1), eval_set)
-            report(figures)
+        with closing(self._grow_trees(X, Y, self._gains(Y))) as grown:
+            for tree in grown:
+                trees.append(tree)
+                figures = {"leaves": float(np.count_nonzero(tree.is_leaf))}
+                if eval_set is not None:
+                    reached.append(tree.apply(eval_set[0]))
+                    figures |= self._figures_of(join_trees(trees), np.stack(reached, axis=1), eval_set)
+                if report(figures):
+                    break
         self._keep(join_trees(trees))
 
-    def _grow_trees(
-        self, X: sparse.csr_array, Y: sparse.csr_array, gains: np.ndarray, report: Reporter
-    ) -> Iterator[InstanceTree]:
-        """The trees in order, each with a seed of its own; no further one is begun once the fit is stopped."""
+    def _grow_trees(self, X: sparse.csr_array, Y: sparse.csr_array, gains: np.ndarray) -> Generator[InstanceTree]:
+        """The trees in order, each with a seed of its own; no further one is begun once it is closed."""
         worth = gain_shares(Y, gains)
         seeds = check_random_state(self.random_state).randint(2**31, size=self.n_trees)
-        jobs = (
-            delayed(grow_tree)(
+
+        def grow(seed: int) -> InstanceTree:
+            return grow_tree(
                 X, Y, worth, gains, max_leaf=self.max_leaf, max_leaf_labels=self.max_leaf_labels, C=self.C, seed=seed
             )
-            for seed in takewhile(lambda _: not report.stopped, seeds.tolist())
-        )  # fmt: skip
-        return Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(jobs)
+
+        return in_order(grow, ((seed,) for seed in seeds.tolist()), n_jobs=self.n_jobs)
 
     def _gains(self, Y: sparse.csr_array) -> np.ndarray:
         """g_l, what it is worth to rank a label where it is true: shape (L,), float64."""

@@ -11,10 +11,10 @@ import math
 from abc import abstractmethod
 from collections.abc import Generator
 from contextlib import closing
-from itertools import islice, takewhile
+from itertools import islice
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -23,6 +23,7 @@ from xmlwb.models.base import EvalSet, XMCModel
 from xmlwb.models.callbacks import Reporter
 from xmlwb.models.validation import check_number, check_seed
 from xmlwb.solvers.beam_search import beam_search
+from xmlwb.solvers.in_order import in_order
 from xmlwb.solvers.label_forest import Forest, LearnedTree, cut, plant
 from xmlwb.solvers.label_tree import LabelTree, grow
 from xmlwb.solvers.lanes import LANES
@@ -162,16 +163,7 @@ class LabelTrees(XMCModel):
             for tree, seed in zip(trees, seeds, strict=True)
             for node in np.flatnonzero(tree.label < 0)
         )
-        closed = False
-        jobs = (delayed(learn)(*task) for task in takewhile(lambda _: not closed, inner))
-        learned = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")(jobs)
-        try:
-            for node_weights in learned:  # noqa: UP028 (yield from would close what is drained below)
-                yield node_weights
-        finally:
-            closed = True
-            for _ in learned:  # what was under way: a thread cannot be told to stop
-                pass
+        return in_order(learn, inner, n_jobs=self.n_jobs)
 
     def _set_forest(self, forest: Forest) -> None:
         for name, part in forest._asdict().items():
@@ -185,5 +177,4 @@ class LabelTrees(XMCModel):
         self._forest().check(self.n_features_in_, self.n_labels_)
 
     def _predict_topk(self, X: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
-        check_number("beam", self.beam, low=1, integer=True)  # it may have been changed since the fit
         return beam_search(X, self._forest(), self.n_labels_, k, self.beam, n_jobs=self.n_jobs)

@@ -127,7 +127,16 @@ class InstanceForest(NamedTuple):
         """Raise ValueError unless the arrays fit together: the compiled kernels trust them."""
         n_nodes = len(self.first_child)
         ptr = self.tree_ptr
-        if ptr.ndim != 1 or len(ptr) < 2 or ptr[0] != 0 or ptr[-1] != n_nodes or (np.diff(ptr) < 1).any():
+        for name, part, dtype in (
+            ("tree_ptr", ptr, "int64"),
+            ("first_child", self.first_child, "int32"),
+            ("bias", self.bias, "float32"),
+            ("separators", self.separators.data, "float32"),
+            ("leaves", self.leaves.data, "float32"),
+        ):
+            if part.dtype.name != dtype or part.ndim != 1:
+                raise ValueError(f"{name} is {part.dtype} of {part.ndim} dimensions; wanted {dtype} of 1")
+        if len(ptr) < 2 or ptr[0] != 0 or ptr[-1] != n_nodes or (ptr[1:] <= ptr[:-1]).any():
             raise ValueError(f"tree_ptr does not rise from 0 to {n_nodes}")
         for name, part, shape in (
             ("bias", self.bias, (n_nodes,)),
