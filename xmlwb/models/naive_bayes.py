@@ -51,6 +51,8 @@ class NaiveBayes(XMCModel):
     Train O(sum over the stored entries of Y of nnz of that row of X); predict, for an instance, O(sum over its features
     of the labels that have seen them + L); size 8 bytes for each pair of a feature and a label that occur together.
 
+    P@1 over ten splits: bibtex 54.2, delicious 64.8, by ``benchmarks/paper_tables.py --methods nb``.
+
     ============ =============================== ======================================================
     what         naive Bayes in LPSR-NB          here
     ============ =============================== ======================================================
