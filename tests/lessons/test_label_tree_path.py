@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from xmlwb.datasets import Dataset
 from xmlwb.lessons.label_tree_path import Case, PathBrowser, path_steps
 from xmlwb.plots.label_path import path_figure
+from xmlwb.plots.theme import BLUE
 
 WORDS = ["alpha", "beta", "gamma", "delta", "<eta>", "theta"]
 
@@ -37,7 +38,7 @@ def browser(model: PlantedModel, ds: Dataset) -> PathBrowser:
     return PathBrowser(model, ds, nodes, beam=1, k=2)
 
 
-def test_steps_are_those_of_the_definition_and_their_words_sum_to_the_margin(model: PlantedModel) -> None:
+def test_steps_are_those_of_the_definition_and_their_words_sum_to_the_lead(model: PlantedModel) -> None:
     X, _ = documents()
     for x in (csr_array(X[[i]]) for i in range(8)):
         dense = x.toarray()[0]
@@ -57,6 +58,11 @@ def test_steps_are_those_of_the_definition_and_their_words_sum_to_the_margin(mod
                     assert step.sibling == ""
                 W, bias = model.weights[parent]
                 w = W[:, child - model.tree.children(parent).start]
+                constant = bias[child - model.tree.children(parent).start]
+                if siblings:
+                    best = int(step.sibling[1:]) - model.tree.children(parent).start
+                    w, constant = w - W[:, best], constant - bias[best]
+                assert step.lead == pytest.approx(dense @ w + constant, abs=1e-5)
                 parts = {WORDS[j]: dense[j] * w[j] for j in range(N_FEATURES)}
                 for word, value in step.words:
                     assert value == pytest.approx(parts[word], abs=1e-5)
@@ -65,8 +71,8 @@ def test_steps_are_those_of_the_definition_and_their_words_sum_to_the_margin(mod
                     assert max(parts, key=parts.__getitem__) in told
                 if min(parts.values()) < 0:
                     assert min(parts, key=parts.__getitem__) in told
-                assert step.bias + sum(told.values()) + step.other_words == pytest.approx(step.margin, abs=1e-5)
-                assert step.bias == bias[child - model.tree.children(parent).start]
+                assert step.bias + sum(told.values()) + step.other_words == pytest.approx(step.lead, abs=1e-5)
+                assert step.bias == pytest.approx(constant)
 
 
 def test_a_label_outside_of_the_tree_has_no_path(model: PlantedModel) -> None:
@@ -115,8 +121,11 @@ def test_the_figure_tells_where_a_label_was_lost(browser: PathBrowser, model: Pl
     own = [step.probability for step in steps]
     drawn = [x for x, colour in zip(probabilities.x, probabilities.marker.color, strict=True) if colour != "#7F7F7F"]
     assert drawn == pytest.approx(own)
-    told = [value for step in steps for value in (*(v for _, v in step.words), step.bias + step.other_words)]
-    assert list(words.x) == pytest.approx(told)
+    told = {(round(value, 5)) for step in steps for value in (*(v for _, v in step.words), step.bias, step.other_words)}
+    assert {round(float(x), 5) for x in words.x} == told
+    for x, colour in zip(words.x, words.marker.color, strict=True):
+        assert colour == "#7F7F7F" or (x > 0) == (colour == BLUE)
+    assert len({(y, x > 0) for x, y in zip(words.x, words.y, strict=True)}) == len(words.x)  # none covers another
     (mark,) = [note for note in figure.layout.annotations if "lost here" in note.text]
     assert mark.y == probabilities.y[list(probabilities.x).index(own[depth - 1])]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from planted_label_tree import documents, uneven_tree
 
-from xmlwb.lessons.label_tree_shape import label_places, leaf_sizes
+from xmlwb.lessons.label_tree_shape import forks_and_groups, label_places, leaf_sizes
 from xmlwb.plots.label_tree_shape import tree_shape_figure
 from xmlwb.tails import frequency_bins
 
@@ -36,14 +36,22 @@ def test_leaf_sizes_count_the_labels_of_each_node() -> None:
     assert sizes.set_index("node")["depth"].to_dict() == {0: 0, 1: 1, 4: 2, 7: 2, 8: 2}
 
 
+def test_forks_do_not_count_the_step_to_a_label() -> None:
+    tree = uneven_tree()
+    assert forks_and_groups(tree) == {"forks": int(tree.depth.max()) - 1, "largest group": 2}
+    assert forks_and_groups(None) == {"forks": 0, "largest group": 0}
+
+
 def test_shape_figure_draws_what_the_table_says() -> None:
     table = label_places(uneven_tree(), documents()[1])
     figure = tree_shape_figure({"Parabel": table})
     depth, sizes = figure.data[0], figure.data[1]
     assert dict(zip(depth.x, depth.y, strict=True)) == pytest.approx({"1": 12.5, "2": 25, "3": 62.5})
     share_with_at_most = dict(zip(sizes.x, sizes.y, strict=True))
+    tail = table.loc[table["bin"] == "tail", "siblings"]
+    assert 0 < len(tail) < len(table)
     assert share_with_at_most[1] == 100  # one sibling at most: everyone
-    assert sizes.y[1] == pytest.approx(25)  # none: labels 3 and 8
+    assert sizes.y[1] == pytest.approx(100 * (tail <= sizes.x[1]).mean())
     for trace in figure.data[2:]:
         company = table.loc[table["bin"] == trace.x[0], "siblings' positives"].dropna()
         assert trace.y[0] == company.median()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xmlwb.lessons.tree_scaling import measured_scaling, prediction_growth
+from xmlwb.lessons.tree_scaling import growth_in_words, measured_scaling, prediction_growth
 
 LABELS = (1000, 10_000, 100_000, 1_000_000)
 
@@ -55,6 +55,19 @@ def test_the_line_in_log_L_is_found():
     growth = prediction_growth(runs(lambda L, i: 0.1 * i + 0.02 * np.log10(L)))
     assert growth.loc[("Parabel", "b"), ["a", "b"]].to_numpy(float) == pytest.approx([0.1, 0.02])
     assert np.isnan(growth.loc[("Parabel", "all"), "a"])
+
+
+@pytest.mark.parametrize(
+    ("bend", "said"), [(0.0, "a line in log L fits"), (0.05, "bends upward"), (-0.005, "bends downward")]
+)
+def test_the_verdict_names_the_growth_of_a_tenfold_L(bend, said):
+    wobble = {1000: 1, 10_000: -1, 100_000: -1, 1_000_000: 1}  # neither a line nor a bend of its own
+    table = runs(lambda L, i: 0.25 * np.log10(L) + bend * np.log10(L) ** 2 + 1e-4 * wobble[L] * (-1) ** i)
+    (line,) = growth_in_words(table).splitlines()
+    assert said in line
+    if not bend:
+        assert line.startswith("Parabel: ten times as many labels add 0.25 ms an instance")
+    assert "too few points" in growth_in_words(table[table["L"] < 100_000])
 
 
 def test_the_standard_error_is_that_of_least_squares():

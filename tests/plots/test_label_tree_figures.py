@@ -96,6 +96,13 @@ def test_texts_are_escaped_and_words_stand_below_each_other() -> None:
     assert dict(zip(trace.ids, trace.labels, strict=True))["1"] == "chess, go"
 
 
+def test_the_rim_of_the_first_view_names_a_label() -> None:
+    (trace,) = label_tree_figure(nodes().assign(strongest="use::<c>, use::d"), maxdepth=2).data
+    shown = dict(zip(trace.ids, trace.labels, strict=True))
+    assert shown["1"] == "chess<br><i>use::<br>&lt;c&gt;</i>"
+    assert shown["0"] == "all labels"
+
+
 def test_a_tree_of_twenty_thousand_labels_stays_light() -> None:
     n, m = 256, 80
     inner = pd.DataFrame({"parent": [-1] + [0] * n, "depth": [0] + [1] * n, "label": -1, "name": "three long words",
@@ -210,3 +217,4 @@ def test_the_beam_is_marked_and_told() -> None:
     assert list(by_name["true labels: all"].y) == [100, 50, 25]
     looks = [(trace.line.color, trace.line.dash) for trace in both.data]
     assert len(set(looks)) == len(looks)
+    assert both.layout.legend.yref == "container"  # below the axis titles from the first drawing on

@@ -11,6 +11,7 @@ from textwrap import shorten, wrap
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from xmlwb.datasets import Dataset
@@ -28,9 +29,12 @@ from xmlwb.plots.label_path import PathStep, path_figure
 
 def path_steps(
     model: TreeModel, x: csr_array, label: int, node_names: Sequence[str], feature_names: Sequence[str],
-    *, tree: int = 0, n_words: int = 2,
+    *, tree: int = 0, n_words: int = 3,
 ) -> list[PathStep]:  # fmt: skip
     """Each step from the root to a label's leaf: its probability, the best sibling, and what each word adds.
+
+    Words are weighed against the best sibling: they add ``x_j (w_j - w'_j)`` to the lead of the child's margin over
+    the sibling's. A word that speaks for both alike decides nothing.
 
     Parameters
     ----------
@@ -60,17 +64,21 @@ def path_steps(
         place = child - children.start
         others = np.delete(np.arange(len(children)), place)
         best = int(others[np.argmax(margins[others])]) if len(others) else -1
-        words, rest = _contributions(x, W, place, feature_names, n_words)
+        w, constant, ahead = W[:, [place]].toarray()[:, 0], bias[place], margins[place]
+        if best >= 0:
+            w, constant = w - W[:, [best]].toarray()[:, 0], constant - bias[best]
+            ahead = ahead - margins[best]
+        words, rest = _contributions(x, w, feature_names, n_words)
         steps.append(
             PathStep(
                 node=child,
                 name=node_names[child],
                 probability=float(p[place]),
-                margin=float(margins[place]),
+                lead=float(ahead),
                 sibling=node_names[children[best]] if best >= 0 else "",
                 sibling_probability=float(p[best]) if best >= 0 else np.nan,
                 n_siblings=len(others),
-                bias=float(bias[place]),
+                bias=float(constant),
                 words=words,
                 other_words=rest,
             )
@@ -79,10 +87,9 @@ def path_steps(
 
 
 def _contributions(
-    x: csr_array, W: csr_array, child: int, feature_names: Sequence[str], n_words: int
+    x: csr_array, w: NDArray[np.float32], feature_names: Sequence[str], n_words: int
 ) -> tuple[list[tuple[str, float]], float]:
     """Words of x with their x_j w_j, those that say yes first; and the sum over the words left out."""
-    w = W[:, [child]].toarray()[:, 0]
     parts = x.data * w[x.indices]
     order = np.argsort(-parts, kind="stable")
     yes = [i for i in order[:n_words] if parts[i] > 0]
@@ -234,7 +241,7 @@ class PathBrowser:
             ),
         }[case.kind]
         text = self.ds.texts_test[case.row] if self.ds.texts_test else ""
-        quoted = wrap(shorten(" ".join(text.split()), 230, placeholder=" …"), 115)
+        quoted = wrap(shorten(" ".join(text.split()), 195, placeholder=" …"), 105)
         who = escape(self._short_name(case.row), quote=False)
         head = f"<b>{name}</b> for {who}: {end}. Product of the steps: {p:.3g}"
         return "<br>".join([head, *(f"<i>{escape(line, quote=False)}</i>" for line in quoted)])

@@ -49,6 +49,17 @@ def label_places(tree: LabelTree, Y_train: csr_array) -> pd.DataFrame:
     return table.drop(columns="parent").set_index("label").sort_index()
 
 
+def forks_and_groups(tree: LabelTree | None) -> dict[str, int]:
+    """How deep and how even a tree is: "forks" above the deepest group of labels, and the "largest group".
+
+    A group is the labels at one node. The last step, from a group to one of its labels, is no fork: it is the
+    one-vs-all that every label tree ends in. One-vs-all itself (``tree`` is None) has no fork and no groups: 0, 0.
+    """
+    if tree is None:
+        return {"forks": 0, "largest group": 0}
+    return {"forks": int(tree.depth.max()) - 1, "largest group": int(leaf_sizes(tree)["labels"].max())}
+
+
 def leaf_sizes(tree: LabelTree) -> pd.DataFrame:
     """Each node that holds labels: "node", "depth" and "labels" (its children that are labels)."""
     at = np.flatnonzero(tree.label >= 0)

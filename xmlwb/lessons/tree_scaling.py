@@ -91,6 +91,33 @@ def prediction_growth(table: pd.DataFrame, beam: int = BEAM) -> pd.DataFrame:
     return growth.rename_axis(["method", "distribution"])
 
 
+def growth_in_words(table: pd.DataFrame, beam: int = BEAM) -> str:
+    """A sentence for each method: what ten times as many labels add to a prediction, and whether that is log L.
+
+    The bend c of `prediction_growth`, all distributions together, decides: within two standard errors of 0 the points
+    are a line in log L.
+    """
+    growth = prediction_growth(table, beam)
+    return "\n".join(
+        _verdict(str(method), growth.loc[method]) for method in dict.fromkeys(growth.index.get_level_values(0))
+    )
+
+
+def _verdict(method: str, fits: pd.DataFrame) -> str:
+    slope = fits["b"].drop("all").to_numpy(dtype=float)
+    c, error = fits.loc["all", ["c", "c_se"]]
+    added = " to ".join(dict.fromkeys(f"{value:.2g}" for value in (slope.min(), slope.max())))
+    if np.isnan(c) or np.isnan(error):
+        said = "too few points to tell a line in log L from a bend"
+    elif abs(c) <= 2 * error:
+        said = "a line in log L fits, as far as the points can tell"
+    elif c > 0:
+        said = "not a line in log L: it bends upward, faster growth"
+    else:
+        said = "not a line in log L: it bends downward, slower growth"
+    return f"{method}: ten times as many labels add {added} ms an instance; {said} (bend {c:.2g} +- {2 * error:.1g})."
+
+
 def _shape(points: pd.DataFrame) -> dict[str, float]:
     """c and p, with their standard errors; a line and a scale of its own for each distribution."""
     own = pd.get_dummies(points["distribution"]).to_numpy(dtype=float)  # (points, distributions)

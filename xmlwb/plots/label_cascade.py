@@ -20,6 +20,8 @@ _QUALITIES = {
     "P@3": (PURPLE, "dot", "triangle-up"),
     "P@5": (GREY, "longdash", "square"),
 }
+# At the figure's edge: a legend placed by the panels is drawn over their titles until plotly knows its height.
+_BELOW = {"orientation": "h", "yref": "container", "y": 0.01, "yanchor": "bottom"}
 
 
 def survival_figure(survival: pd.DataFrame, beam: str | int, k: int = 5) -> go.Figure:
@@ -36,7 +38,7 @@ def survival_figure(survival: pd.DataFrame, beam: str | int, k: int = 5) -> go.F
     """
     figure = make_subplots()
     _add_survival(figure, survival, str(beam), k, col=1)
-    return figure.update_layout(height=460, margin={"t": 50}, legend={"orientation": "h", "y": -0.25})
+    return figure.update_layout(height=480, margin={"t": 50, "b": 140}, legend=_BELOW)
 
 
 def beam_figure(study: pd.DataFrame, beam: str | int) -> go.Figure:
@@ -52,11 +54,11 @@ def beam_figure(study: pd.DataFrame, beam: str | int) -> go.Figure:
     figure = make_subplots(cols=2, column_widths=[0.62, 0.38], horizontal_spacing=0.12)
     _add_quality(figure, study, str(beam), columns=(1, 2))
     figure.update_layout(title={"text": _now(study, str(beam)), "font": {"size": FONT_SIZE}})
-    return figure.update_layout(height=430, margin={"t": 60}, legend={"orientation": "h", "y": -0.25})
+    return figure.update_layout(height=450, margin={"t": 60, "b": 140}, legend=_BELOW)
 
 
 def cascade_figure(survival: pd.DataFrame, study: pd.DataFrame, beam: str | int = 10, k: int = 5) -> go.Figure:
-    """Left: true labels down the levels of one tree. Middle and right: what the whole model finds, and its time.
+    """Left: true labels down the levels of one tree. Middle and right: what the model finds, and its time.
 
     Parameters
     ----------
@@ -69,7 +71,7 @@ def cascade_figure(survival: pd.DataFrame, study: pd.DataFrame, beam: str | int 
     _add_survival(figure, survival, str(beam), k, col=1)
     _add_quality(figure, study, str(beam), columns=(2, 3))
     figure.update_layout(title={"text": _now(study, str(beam)), "font": {"size": FONT_SIZE}})
-    return figure.update_layout(height=480, margin={"t": 70}, legend={"orientation": "h", "y": -0.27})
+    return figure.update_layout(height=500, margin={"t": 70, "b": 140}, legend=_BELOW)
 
 
 def _add_survival(figure: go.Figure, survival: pd.DataFrame, beam: str, k: int, col: int) -> None:
@@ -111,7 +113,7 @@ def _add_quality(figure: go.Figure, study: pd.DataFrame, beam: str, columns: tup
     for col in columns:
         figure.add_vline(x=list(study["beam"]).index(beam), line={"color": GREY, "width": 2, "dash": "dot"}, col=col)
         figure.update_xaxes(title="beam", type="category", row=1, col=col)
-    figure.update_yaxes(title="%", range=[0, 104], row=1, col=quality)
+    figure.update_yaxes(title="beam recall and P@k, %", range=[0, 104], row=1, col=quality)
     figure.update_yaxes(title="ms a document", rangemode="tozero", row=1, col=cost)
 
 

@@ -13,9 +13,9 @@ from plotly.subplots import make_subplots
 
 from xmlwb.plots.theme import BLUE, FONT_SIZE, GREY, INK, ORANGE, VERMILION
 
-_LINE = 21  # pixels of a word's line
+_LINE = 19  # pixels of a word's line
 _LONGEST = 46
-_GAP = 0.6  # of a line, between two steps
+_GAP = 0.4  # of a line, between two steps
 
 
 @dataclass(frozen=True)
@@ -27,24 +27,26 @@ class PathStep:
     node : int
         The child.
     name : str
-    probability, margin : float
-        Of going there: ``exp(-max(0, 1 - margin)^2)``.
+    probability : float
+        Of going there.
+    lead : float
+        The child's margin less the best sibling's; the margin itself where there is none.
     sibling : str
         The best of the other children, "" where there is none.
     sibling_probability : float
     n_siblings : int
     bias : float
-        The child's intercept.
+        The child's intercept, less the sibling's.
     words : list of (str, float)
-        The words that say most, with what they add to the margin: yes first, then no.
+        The words that say most, with what they add to the lead: yes first, then no.
     other_words : float
-        What all other words add together. ``bias + sum of words + other_words`` is the margin.
+        What all other words add together. ``bias + sum of words + other_words`` is the lead.
     """
 
     node: int
     name: str
     probability: float
-    margin: float
+    lead: float
     sibling: str
     sibling_probability: float
     n_siblings: int
@@ -56,7 +58,8 @@ class PathStep:
 def path_figure(steps: Sequence[PathStep], *, lost: int = -1, title: str = "") -> go.Figure:
     """From the root (top) to the label (bottom), a block of lines for each step.
 
-    Left: the probability of the step, and that of the best sibling. Right: what the words add to the step's score.
+    Left: the probability of the step, and that of the best sibling. Right: what the words add to its lead over that
+    sibling, those that speak for it to the right and those against it to the left of the same lines; grey: all else.
 
     Parameters
     ----------
@@ -65,11 +68,11 @@ def path_figure(steps: Sequence[PathStep], *, lost: int = -1, title: str = "") -
         The depth (1 for the first step) at which a beam dropped the path; -1 where it did not.
     title : str
     """
-    heights = [max(len(_lines(step)), 2) + _GAP for step in steps]
+    heights = [max(_n_lines(step), 2) + _GAP for step in steps]
     tops = np.concatenate([[0], np.cumsum(heights)])
     bottom = float(tops[-1]) - (1 + _GAP) / 2
     rows = [_Row(step, float(top), depth, lost) for depth, (step, top) in enumerate(zip(steps, tops, strict=False), 1)]
-    figure = make_subplots(cols=2, horizontal_spacing=0.02)
+    figure = make_subplots(cols=2, column_widths=[0.44, 0.56], horizontal_spacing=0.02)
     bars = [bar for row in rows for bar in row.probabilities()]
     figure.add_bar(
         x=[bar.value for bar in bars], y=[bar.y for bar in bars], width=0.9, orientation="h",
@@ -86,9 +89,10 @@ def path_figure(steps: Sequence[PathStep], *, lost: int = -1, title: str = "") -
     )  # fmt: skip
     widest = max(0.1, *(abs(bar.value) for bar in words))
     figure.update_yaxes(range=[bottom, -0.9], visible=False)
+    figure.update_xaxes(side="top", title={"standoff": 4})  # a long path goes on below the screen
     figure.update_xaxes(range=[0, 1.0], title="probability of the step", tickformat=".0%", row=1, col=1)
     figure.update_xaxes(
-        range=[-1.7 * widest, 2.9 * widest], title="added to the score: weight × the word's value", row=1, col=2
+        range=[-2.4 * widest, 2.4 * widest], title="added to the lead over the best sibling", row=1, col=2
     )
     lines = title.count("<br>") + 1
     between = [
@@ -102,8 +106,9 @@ def path_figure(steps: Sequence[PathStep], *, lost: int = -1, title: str = "") -
         shapes=between,
         barmode="overlay",
         title={"text": title, "font": {"size": FONT_SIZE}, "y": 1, "yanchor": "top", "pad": {"t": 12}},
-        height=int(_LINE * bottom) + 130 + 22 * lines,
-        margin={"t": 30 + 22 * lines, "b": 80, "l": 20},
+        height=int(_LINE * (bottom + 0.9)) + 75 + 22 * lines,
+        margin={"t": 65 + 22 * lines, "b": 10, "l": 20},
+        modebar={"remove": ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d", "toImage"]},
         showlegend=False,
     )
 
@@ -138,16 +143,26 @@ class _Row:
         return [own, _Bar(step.sibling + others, step.sibling_probability, self.top + 1.1, GREY)]
 
     def words(self) -> list[_Bar]:
-        lines = _lines(self.step)
-        return [
-            _Bar(name, value, self.top + place, GREY if place == len(lines) - 1 else BLUE if value > 0 else ORANGE)
-            for place, (name, value) in enumerate(lines)
-        ]
+        step = self.step
+        yes = [_Bar(name, value, self.top + line, BLUE) for line, (name, value) in enumerate(_yes(step))]
+        no = [_Bar(name, value, self.top + line, ORANGE) for line, (name, value) in enumerate(_no(step))]
+        last = self.top + _n_lines(step)
+        rest = [_Bar("other words", step.other_words, last - 2, GREY), _Bar("constant", step.bias, last - 1, GREY)]
+        return [*yes, *no, *rest]
 
 
-def _lines(step: PathStep) -> list[tuple[str, float]]:
-    """The words, and one line for all else."""
-    return [*step.words, ("constant, other words", step.bias + step.other_words)]
+def _yes(step: PathStep) -> list[tuple[str, float]]:
+    return [(name, value) for name, value in step.words if value > 0]
+
+
+def _no(step: PathStep) -> list[tuple[str, float]]:
+    """Those against, the strongest first."""
+    return [(name, value) for name, value in reversed(step.words) if value < 0]
+
+
+def _n_lines(step: PathStep) -> int:
+    """Words for and against share their lines; below them a line for other words, and one for the constant."""
+    return max(len(_yes(step)), len(_no(step))) + 2
 
 
 def _text(text: str, x: float, y: float, panel: int, **more: object) -> dict[str, object]:

@@ -37,7 +37,7 @@ def label_tree_figure(
         "frequency": training positives of a label, the median of those under a node, on a log scale. "purity": the
         share of a node's labels that are of its most common facet. "facet": that facet, paler where its share is small.
     kind : str
-        "sunburst" or "treemap".
+        "sunburst", whose outermost ring at first names the most frequent label of its nodes, or "treemap".
     maxdepth : int
         Levels that are shown at once.
     labels_a_node : int
@@ -50,6 +50,11 @@ def label_tree_figure(
     own = (drawn["labels"] == 1).to_numpy()
     texts = [_hover(row, said) for row, said in zip(drawn.to_dict("records"), said_of_colour, strict=True)]
     shown = [_in_lines(name, single, kind) for name, single in zip(drawn["name"], own, strict=True)]
+    if kind == "sunburst":  # the rim of the first view: with a label's own name there is something to recognise
+        rim = (~own & (drawn["depth"] == maxdepth - 1) & (drawn["label"] == -1)).to_numpy()
+        shown = [
+            _with_label(text, of) if at else text for text, of, at in zip(shown, drawn["strongest"], rim, strict=True)
+        ]
     figure = go.Figure(
         trace(
             ids=drawn["id"],
@@ -163,6 +168,12 @@ def _in_lines(name: str, single: bool, kind: str) -> str:
     if single:
         return escape(name, quote=False).replace("::", "::<br>")
     return escape(name, quote=False) if kind == "treemap" else escape(name, quote=False).replace(", ", "<br>")
+
+
+def _with_label(text: str, strongest: str) -> str:
+    """The first word of a node, and below it its most frequent label."""
+    first = escape(strongest.partition(", ")[0], quote=False).replace("::", "::<br>")
+    return "<br>".join([*text.split("<br>")[:1], f"<i>{first}</i>"])
 
 
 def _facet_looks(nodes: pd.DataFrame) -> dict[str, str]:

@@ -16,7 +16,7 @@ _BINS = ("head", "torso", "tail")
 
 
 def tree_shape_figure(places: Mapping[str, pd.DataFrame]) -> go.Figure:
-    """Left: how deep labels sit. Middle: how many siblings they have. Right: how frequent those are, by bin.
+    """Left: how deep labels sit. Middle: how many siblings tail labels have. Right: how frequent those are, by bin.
 
     Right, for each label the median of its siblings' training positives; of these the median and the quartiles.
 
@@ -25,7 +25,7 @@ def tree_shape_figure(places: Mapping[str, pd.DataFrame]) -> go.Figure:
     places : mapping of method to DataFrame
         From `xmlwb.lessons.label_tree_shape.label_places`.
     """
-    titles = ["depth of a label", "labels with at most so many siblings", "how frequent its siblings are"]
+    titles = ["depth of a label", "tail labels with at most so many siblings", "siblings: median, quartiles"]
     figure = make_subplots(cols=3, subplot_titles=titles, horizontal_spacing=0.1, column_widths=[0.27, 0.36, 0.37])
     styles = model_styles(places)
     for name, table in places.items():
@@ -36,7 +36,8 @@ def tree_shape_figure(places: Mapping[str, pd.DataFrame]) -> go.Figure:
             x=depth.index.astype(str), y=100 * depth, marker={"color": style.colour},
             text=[f"{100 * share:.0f}" for share in depth], textposition="outside", **common, row=1, col=1,
         )  # fmt: skip
-        size = np.sort(table["siblings"].to_numpy())
+        tail = table.loc[table["bin"] == "tail", "siblings"]
+        size = np.sort((tail if len(tail) else table["siblings"]).to_numpy())
         value, last = np.unique(size[::-1], return_index=True)
         figure.add_scatter(
             x=[0.5, *np.maximum(value, 0.5), 2.0 * max(int(value[-1]), 1)],
@@ -64,9 +65,12 @@ def tree_shape_figure(places: Mapping[str, pd.DataFrame]) -> go.Figure:
         title="siblings in the same node", type="log", tickvals=[t * 10**e for e in range(6) for t in (1, 2, 5)],
         range=[np.log10(0.5), np.log10(1.3 * max(most, 1))], row=1, col=2,
     )  # fmt: skip
-    figure.update_yaxes(title="labels, %", range=[0, 103], row=1, col=2)
+    figure.update_yaxes(title="tail labels, %", range=[0, 103], row=1, col=2)
     figure.update_xaxes(title="the label's own frequency bin", categoryarray=list(_BINS), row=1, col=3)
-    figure.update_yaxes(title="training positives, median", type="log", dtick=1, row=1, col=3)
+    figure.update_yaxes(
+        title="training positives of its siblings", type="log",
+        tickvals=[t * 10**e for e in range(7) for t in (1, 2, 5)], row=1, col=3,
+    )  # fmt: skip
     figure.update_annotations(font_size=FONT_SIZE)
     return figure.update_layout(
         height=440, margin={"t": 50}, scattermode="group", legend={"orientation": "h", "y": -0.25}
