@@ -29,8 +29,8 @@ MIN_GAIN = 1e-4
 STARTS = 3
 #: The least part of a node's instances that either side gets.
 MIN_SHARE = 0.1
-#: Weights of a separator below this part of its largest are dropped: most of them, and few instances change sides.
-DROP = 0.02
+#: Weights of a separator below this part of its largest are dropped: half of them or more, and few instances change sides.
+DROP = 0.01
 
 
 @dataclass(frozen=True, eq=False)
