@@ -38,8 +38,8 @@ def test_leaf_sizes_count_the_labels_of_each_node() -> None:
 
 def test_forks_do_not_count_the_step_to_a_label() -> None:
     tree = uneven_tree()
-    assert forks_and_groups(tree) == {"forks": int(tree.depth.max()) - 1, "largest group": 2}
-    assert forks_and_groups(None) == {"forks": 0, "largest group": 0}
+    assert forks_and_groups(tree, 9) == {"forks": int(tree.depth.max()) - 1, "largest group": 2}
+    assert forks_and_groups(None, 9) == {"forks": 0, "largest group": 9}
 
 
 def test_shape_figure_draws_what_the_table_says() -> None:

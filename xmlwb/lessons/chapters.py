@@ -99,7 +99,7 @@ CHAPTERS: list[ChapterInfo] = [
         minutes=90,
         question="Can a search tree find the right labels without looking at all of them?",
         key="trees",
-        more_minutes=40,
+        more_minutes=55,
     ),
 ]
 

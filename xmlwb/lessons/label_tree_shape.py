@@ -49,14 +49,15 @@ def label_places(tree: LabelTree, Y_train: csr_array) -> pd.DataFrame:
     return table.drop(columns="parent").set_index("label").sort_index()
 
 
-def forks_and_groups(tree: LabelTree | None) -> dict[str, int]:
+def forks_and_groups(tree: LabelTree | None, n_labels: int) -> dict[str, int]:
     """How deep and how even a tree is: "forks" above the deepest group of labels, and the "largest group".
 
     A group is the labels at one node. The last step, from a group to one of its labels, is no fork: it is the
-    one-vs-all that every label tree ends in. One-vs-all itself (``tree`` is None) has no fork and no groups: 0, 0.
+    one-vs-all that every label tree ends in. One-vs-all itself (``tree`` is None) has no fork, and one group of
+    all ``n_labels``.
     """
     if tree is None:
-        return {"forks": 0, "largest group": 0}
+        return {"forks": 0, "largest group": n_labels}
     return {"forks": int(tree.depth.max()) - 1, "largest group": int(leaf_sizes(tree)["labels"].max())}
 
 

@@ -49,7 +49,7 @@ QUESTIONS: list[Question] = [
         _halvings,
         "{answer}: thirteen halvings leave 122 or 123 labels a group, so it takes one more. With two classifiers a "
         "fork and about 61 labels in the group that is some 90 classifiers for one path, not a million. Ten paths at "
-        "once, a beam of 10, cost about ten times that.",
+        "once cost about ten times that.",
         slips=(
             Slip(lambda: math.ceil(math.log2(1e6)), "That is down to single labels; stop at groups of 100."),
             Slip(lambda: 13.0, "13 halvings leave 1,000,000 / 8,192 = 122 labels a group, still more than 100."),
@@ -165,7 +165,7 @@ QUESTIONS: list[Question] = [
                 "PSP is one sum over all labels. B may owe its gain to the torso alone; the tail lens tells.",
             ),
             Choice(
-                "B's right answers are fewer, and more of them are rare labels.",
+                "B's first answers are right less often, and those that are right are rarer labels, on the average.",
                 "That is what the weights do (chapter 02). Whether B is the better model depends on who uses it. And "
                 "before you trust the order, look at the recall of the tail itself: PSP also moves in the torso.",
                 right=True,
