@@ -107,15 +107,16 @@ def _verdict(method: str, fits: pd.DataFrame) -> str:
     slope = fits["b"].drop("all").to_numpy(dtype=float)
     c, error = fits.loc["all", ["c", "c_se"]]
     added = " to ".join(dict.fromkeys(f"{value:.2g}" for value in (slope.min(), slope.max())))
+    bend = f" (bend {c:.2g} +- {2 * error:.1g})"
     if np.isnan(c) or np.isnan(error):
-        said = "too few points to tell a line in log L from a bend"
+        said, bend = "too few points to tell a line in log L from a bend", ""
     elif abs(c) <= 2 * error:
         said = "a line in log L fits, as far as the points can tell"
     elif c > 0:
         said = "not a line in log L: it bends upward, faster growth"
     else:
         said = "not a line in log L: it bends downward, slower growth"
-    return f"{method}: ten times as many labels add {added} ms an instance; {said} (bend {c:.2g} +- {2 * error:.1g})."
+    return f"{method}: ten times as many labels add {added} ms an instance; {said}{bend}."
 
 
 def _shape(points: pd.DataFrame) -> dict[str, float]:
