@@ -29,7 +29,7 @@ MIN_GAIN = 1e-4
 STARTS = 3
 #: The least part of a node's instances that either side gets.
 MIN_SHARE = 0.1
-#: Weights of a separator below this part of its largest are dropped: half of them or more, and few instances change sides.
+#: Weights of a separator below this part of its largest are dropped: half of them, and few instances change sides.
 DROP = 0.01
 
 
