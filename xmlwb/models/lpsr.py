@@ -77,7 +77,7 @@ class LPSR(XMCModel):
     which is the larger part. Size: that of the base, and 8 bytes a separator's weight.
 
     Labels scored and P@1 are traded by m and by the number of trees. ``benchmarks/paper_tables.py --methods ova,lpsr``:
-    P@1 over ten splits 63.2 on bibtex, 68.3 on delicious (one-vs-all 64.2 and 68.4; the paper of 2018 prints 62.11 and
+    P@1 over ten splits 63.2 on bibtex, 68.2 on delicious (one-vs-all 64.2 and 68.4; the paper of 2018 prints 62.11 and
     65.01 for LPSR). With few labels, as there, one-vs-all is the faster of the two; sub-linear pays from some thousands
     on, and for batches: a single instance has to read all weights of its leaves' labels.
 
