@@ -33,8 +33,20 @@ class Bonsai(LabelTrees):
     representation : {"input", "output", "joint"}, default "input"
         :math:`z_i`: the features of a label's positives, the labels that come with it, or both, side by side as they
         are.
-    C, threshold, beam, tol, max_iter, n_jobs, random_state
-        As in `Parabel`.
+    C : float, default 1.0
+        Weight of the loss, as in `Parabel`.
+    threshold : float, default 0.1
+        Weights smaller than this are dropped.
+    beam : int, default 10
+        P: inner nodes kept at each level when predicting; may be changed after the fit.
+    tol : float, default 0.1
+        As in `OneVsAll`.
+    max_iter : int, default 100
+        Passes over a node's instances, at most.
+    n_jobs : int or None, default None
+        Nodes learned side by side, in threads. The model does not depend on it.
+    random_state : int or None, default 0
+        First centroids of each clustering, order of the solver's visits.
 
     Attributes
     ----------

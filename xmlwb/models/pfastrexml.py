@@ -32,15 +32,27 @@ class PfastreXML(FastXML):
 
     Parameters
     ----------
-    n_trees, max_leaf, C, max_leaf_labels, n_jobs, random_state
-        As in `FastXML`.
+    n_trees : int, default 50
+        They differ by the random start of each node's sides, as in `FastXML`.
+    max_leaf : int, default 10
+        A node with more instances is split, if it can be.
+    C : float, default 4.0
+        C_delta, the weight of the separator's loss; see `FastXML`.
+    max_leaf_labels : int, default 100
+        Labels that a leaf keeps.
     alpha : float, default 0.8
         Weight of the trees' opinion, from 0 to 1; the released code's default. May be changed after the fit: prediction
         uses it at once.
     gamma : float, default 30.0
         How fast a label loses with its distance; the released code's default. May be changed after the fit.
-    A, B : float, default 0.55 and 1.5
-        Constants of the propensity model, which belong to the data set: ``dataset.propensity_ab``.
+    A : float, default 0.55
+        Constant of the propensity model; it belongs to the data set: ``dataset.propensity_ab``.
+    B : float, default 1.5
+        The model's other constant, likewise.
+    n_jobs : int or None, default None
+        Trees grown side by side, in threads. The model does not depend on it.
+    random_state : int or None, default 0
+        Each tree gets a seed of its own from it.
 
     Attributes
     ----------
