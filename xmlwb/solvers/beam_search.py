@@ -1,9 +1,7 @@
 """Beam search through label trees, many instances at a time.
 
-Instances walk down together, a level at a time, and those that stand at the same node are served one after the other:
-its features are spread out into a table once, then each instance looks its own features up in it. A node that few
-instances of the batch have reached is searched by bisection instead, so that an instance never pays for a large node
-alone.
+Instances walk down together, a level at a time, and those that stand at the same node are served one after the other
+(level_scores.py).
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from numba import njit
 from scipy import sparse
 
 from xmlwb.solvers.label_forest import Forest
+from xmlwb.solvers.level_scores import score_level
 
 #: Instances that walk together, at most: enough to share the work at a node.
 BATCH = 2048
@@ -123,7 +122,7 @@ def _search(
                 node = beam_node[place]
                 offsets[place + 1] = offsets[place] + children_ptr[node + 1] - children_ptr[node]
             scores = np.empty(offsets[-1], dtype=np.float32)
-            _score_level(
+            score_level(
                 X_indptr, X_indices, X_data, children_ptr, bias, rows_ptr, entries_ptr, features, n_entries,
                 entry_child, entry_weight, begin, level_begin, level_end, ptr, beam_node, beam_score, offsets,
                 row_of, scores,
@@ -189,88 +188,6 @@ def _keep(
     nodes[place] = node
     scores[place] = score
     return stop + 1
-
-
-@njit(nogil=True, cache=True)
-def _score_level(
-    X_indptr: np.ndarray,
-    X_indices: np.ndarray,
-    X_data: np.ndarray,
-    children_ptr: np.ndarray,
-    bias: np.ndarray,
-    rows_ptr: np.ndarray,
-    entries_ptr: np.ndarray,
-    features: np.ndarray,
-    n_entries: np.ndarray,
-    entry_child: np.ndarray,
-    entry_weight: np.ndarray,
-    begin: int,
-    level_begin: int,
-    level_end: int,
-    ptr: np.ndarray,
-    beam_node: np.ndarray,
-    beam_score: np.ndarray,
-    offsets: np.ndarray,
-    row_of: np.ndarray,
-    scores: np.ndarray,
-) -> None:
-    """Log-probabilities of the children of all nodes in the beams, node by node."""
-    visits_ptr = np.zeros(level_end - level_begin + 1, dtype=np.int64)
-    for node in beam_node:
-        visits_ptr[node - level_begin + 1] += 1
-    visits_ptr = np.cumsum(visits_ptr)
-    visit = np.empty(len(beam_node), dtype=np.int64)
-    visitor = np.empty(len(beam_node), dtype=np.int64)
-    cursor = visits_ptr.copy()
-    for i in range(len(ptr) - 1):
-        for place in range(ptr[i], ptr[i + 1]):
-            node = beam_node[place] - level_begin
-            visit[cursor[node]] = place
-            visitor[cursor[node]] = begin + i
-            cursor[node] += 1
-    most_rows = 0
-    for node in range(level_begin, level_end):
-        most_rows = max(most_rows, rows_ptr[node + 1] - rows_ptr[node])
-    ends = np.empty(most_rows + 1, dtype=np.int64)
-    for node in range(level_begin, level_end):
-        v_begin, v_end = visits_ptr[node - level_begin], visits_ptr[node - level_begin + 1]
-        if v_begin == v_end:
-            continue
-        own = features[rows_ptr[node] : rows_ptr[node + 1]]
-        n_rows = len(own)
-        ends[0] = entries_ptr[node]
-        for r in range(n_rows):
-            ends[r + 1] = ends[r] + n_entries[rows_ptr[node] + r]
-        n_lookups = 0
-        for v in range(v_begin, v_end):
-            n_lookups += X_indptr[visitor[v] + 1] - X_indptr[visitor[v]]
-        spread = n_rows < 8 * n_lookups  # a bisection costs about as much as spreading out and clearing eight rows
-        if spread:
-            for r in range(n_rows):
-                row_of[np.uint64(own[r])] = r + 1
-        first_child, n_children = children_ptr[node], children_ptr[node + 1] - children_ptr[node]
-        for v in range(v_begin, v_end):
-            margin = scores[offsets[visit[v]] : offsets[visit[v]] + n_children]
-            margin[:] = bias[first_child : first_child + n_children]
-            for p in range(X_indptr[visitor[v]], X_indptr[visitor[v] + 1]):
-                j = X_indices[p]
-                if spread:
-                    row = np.int64(row_of[np.uint64(j)]) - 1
-                else:
-                    row = np.int64(np.searchsorted(own, j))
-                    if row == n_rows or own[row] != j:
-                        row = np.int64(-1)
-                if row >= 0:
-                    value = X_data[p]
-                    for q in range(ends[row], ends[row + 1]):
-                        margin[np.uint64(entry_child[q])] += value * entry_weight[q]
-            above = beam_score[visit[v]]
-            for c in range(n_children):
-                shortfall = max(np.float32(1.0) - margin[c], np.float32(0.0))
-                margin[c] = above - shortfall * shortfall
-        if spread:
-            for r in range(n_rows):
-                row_of[np.uint64(own[r])] = 0
 
 
 @njit(nogil=True, cache=True)
