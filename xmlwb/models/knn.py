@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +13,9 @@ from sklearn.utils import check_random_state
 from xmlwb.models.base import EvalSet, XMCModel
 from xmlwb.models.callbacks import Reporter
 from xmlwb.models.validation import check_choice, check_number, check_seed
-from xmlwb.solvers.topk import topk_product, topk_rows
+from xmlwb.solvers import hnsw
+from xmlwb.solvers.neighbour_vote import vote
+from xmlwb.solvers.topk import topk_product
 
 
 class KNN(XMCModel):
@@ -135,7 +135,7 @@ class KNN(XMCModel):
                 rank = max(1, min(self.n_components, X.shape[0] - 1))
                 svd = TruncatedSVD(rank, random_state=seed).fit(unit)
                 self.projection_ = np.ascontiguousarray(svd.components_.T, dtype=np.float32)
-            self.index_ = _build_graph(self._project(unit), self.ef, self.n_links, seed)
+            self.index_ = hnsw.build(self._project(unit), ef=self.ef, n_links=self.n_links, random_state=seed)
         self._graph = self._read_graph()
         report({"instances": float(X.shape[0])} | self._valid_figures(eval_set))
 
@@ -146,16 +146,7 @@ class KNN(XMCModel):
             neighbours, cosines = topk_product(unit, self.instances_, n_neighbors, n_jobs=self.n_jobs)
         else:
             neighbours, cosines = self._search_graph(unit, n_neighbors)
-        votes = np.maximum(cosines, 0)
-        total = votes.sum(axis=1, keepdims=True)
-        votes = np.divide(votes, total, out=np.zeros_like(votes), where=total > 0)
-        indptr = np.arange(0, votes.size + 1, n_neighbors)
-        shape = (len(votes), self.labels_.shape[0])
-        ballots = sparse.csr_array((votes.ravel(), neighbours.ravel(), indptr), shape=shape)
-        ballots.eliminate_zeros()
-        scores = ballots @ self.labels_
-        scores.sort_indices()
-        return topk_rows(scores, k)
+        return vote(neighbours, cosines, self.labels_, k)
 
     def _check_state(self) -> None:
         super()._check_state()
@@ -173,12 +164,7 @@ class KNN(XMCModel):
         """The live graph behind ``index_``, or None with the exact search."""
         if len(self.index_) == 0:
             return None
-        graph = _hnswlib().Index(space="ip", dim=self.projection_.shape[1] or self.n_features_in_)
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "graph")
-            self.index_.tofile(path)
-            graph.load_index(path)
-        return graph
+        return hnsw.read(self.index_, self.projection_.shape[1] or self.n_features_in_)
 
     def _project(self, unit: sparse.csr_array) -> np.ndarray:
         dense = unit @ self.projection_ if self.projection_.shape[1] else unit.toarray()
@@ -186,8 +172,7 @@ class KNN(XMCModel):
 
     def _search_graph(self, unit: sparse.csr_array, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
         n_candidates = min(4 * n_neighbors, self.labels_.shape[0])
-        self._graph.set_ef(max(self.ef, n_candidates))
-        candidates, _ = self._graph.knn_query(self._project(unit), k=n_candidates, num_threads=1)
+        candidates, _ = hnsw.search(self._graph, self._project(unit), n_candidates, ef=self.ef)
         train = sparse.csr_array(self.instances_.T)
         cosines = np.empty(candidates.shape, dtype=np.float32)
         for begin in range(0, len(candidates), 1024):
@@ -196,25 +181,4 @@ class KNN(XMCModel):
             shared = train[rows.ravel()].multiply(repeated)
             cosines[begin : begin + 1024] = shared.sum(axis=1).reshape(rows.shape)
         best = np.argsort(-cosines, axis=1, kind="stable")[:, :n_neighbors]
-        return np.take_along_axis(candidates, best, axis=1).astype(np.int32), np.take_along_axis(cosines, best, axis=1)
-
-
-def _hnswlib() -> Any:
-    try:
-        import hnswlib
-    except ImportError as error:
-        raise ImportError(
-            'search="hnsw" needs the package hnswlib (pip install hnswlib; it is compiled, so g++ and the Python '
-            'headers must be there); search="exact" needs nothing'
-        ) from error
-    return hnswlib
-
-
-def _build_graph(vectors: np.ndarray, ef: int, n_links: int, seed: int) -> np.ndarray:
-    index = _hnswlib().Index(space="ip", dim=vectors.shape[1])
-    index.init_index(max_elements=len(vectors), ef_construction=ef, M=n_links, random_seed=seed)
-    index.add_items(vectors, num_threads=1)
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "graph")
-        index.save_index(path)
-        return np.fromfile(path, dtype=np.uint8)
+        return np.take_along_axis(candidates, best, axis=1), np.take_along_axis(cosines, best, axis=1)
