@@ -7,7 +7,8 @@
 
 Everything but L is held constant: as many training instances as labels, as many features as labels (--instances and
 --features a label), 3 labels an instance, a planted tree of three levels at any L (its branching grows as the cube root
-of L), so that an instance has about as many features everywhere; the same number of test instances. What changes from
+of L), so that an instance has about as many features everywhere; the same number of test instances, 20,000, since large models are for many
+instances: a node that has been fetched from memory serves all that stand there. What changes from
 10^3 to 10^6 is due to L. A million labels are a million instances, their features a matrix of some 40 million entries.
 
 Each run is a process of its own that reads the data from files: one fit on 1,000 rows (numba's kernels), then fits from
@@ -295,7 +296,7 @@ def main() -> int:
     parser.add_argument("--beams", default=",".join(map(str, BEAMS)))
     parser.add_argument("--instances", type=float, default=1.0, help="training instances a label")
     parser.add_argument("--features", type=float, default=1.0, help="features a label")
-    parser.add_argument("--test", type=int, default=2000, help="test instances")
+    parser.add_argument("--test", type=int, default=20_000, help="test instances")
     parser.add_argument("--sample", type=int, default=300, help="of these, searched exhaustively")
     parser.add_argument("--memory", type=float, default=BAR_GiB, help="GiB that a run may take; inf: no check")
     parser.add_argument("--threads", type=int, default=2)

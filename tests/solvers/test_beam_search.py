@@ -100,6 +100,7 @@ def test_neither_batches_nor_threads_nor_the_way_of_looking_up_matter(forest, X,
     for part in range(2):
         np.testing.assert_array_equal(np.concatenate([result[part] for result in one_by_one]), expected[part])
     monkeypatch.setattr(module, "BATCH", 7)
+    monkeypatch.setattr(module, "WIDEST_BATCH", 7)
     for n_jobs in (1, 3):
         for found, wanted in zip(beam_search(X, forest, L, 5, 3, n_jobs=n_jobs), expected, strict=True):
             np.testing.assert_array_equal(found, wanted)

@@ -17,10 +17,12 @@ from scipy import sparse
 from xmlwb.solvers.label_forest import Forest
 from xmlwb.solvers.level_scores import score_level
 
-#: Instances that walk together, at most: enough to share the work at a node.
+#: Instances that walk together, from and to: as many as a tree has inner nodes, so that a node, once it has been
+#: fetched from memory, serves some of them.
 BATCH = 2048
+WIDEST_BATCH = 16384
 #: Labels that the instances of a batch may reach, at most (256 MiB): wide beams in wide trees make batches smaller.
-BATCH_LABELS = 1 << 24
+BATCH_LABELS = 1 << 26
 #: In a mean over trees, log-probabilities below this count as this: float64 would round their exponentials to 0.
 LOWEST = -700.0
 
@@ -64,7 +66,8 @@ def beam_search(
     widest = int(np.diff(forest.children_ptr).max(initial=1))
     beam = min(beam, len(forest.child) + 1)
     reach = forest.n_trees * min(n_labels, beam * widest)
-    batch = max(1, min(BATCH, BATCH_LABELS // max(1, reach)))
+    batch = min(WIDEST_BATCH, max(BATCH, (len(forest.children_ptr) - 1) // max(1, forest.n_trees)))
+    batch = max(1, min(batch, BATCH_LABELS // max(1, reach)))
     n_parts = max(1, -(-n // batch), min(n_threads, n // 64))
     edges = np.linspace(0, n, n_parts + 1).astype(np.int64)
 
@@ -105,10 +108,9 @@ def _search(
     n = end - begin
     n_trees = len(tree_ptr) - 1
     row_of = np.zeros(d, dtype=np.int32)  # of the node being served: 1 + place of a feature among its rows
-    found = np.zeros(0, dtype=np.int64)  # which instance has reached which label with which log-probability
-    found_label = np.zeros(0, dtype=np.int32)
-    found_score = np.zeros(0, dtype=np.float32)
-    n_found = 0
+    # The levels at which labels were found, each as ptr, beam_node, offsets and scores below.
+    kept_ptr, kept_node = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    kept_offsets, kept_scores = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
     for tree in range(n_trees):
         level_begin, level_end = tree_ptr[tree], min(tree_ptr[tree] + 1, tree_ptr[tree + 1])
         # The beams: beam_node[ptr[i] : ptr[i + 1]] are the nodes of instance i at this level.
@@ -127,18 +129,19 @@ def _search(
                 entry_child, entry_weight, begin, level_begin, level_end, ptr, beam_node, beam_score, offsets,
                 row_of, scores,
             )  # fmt: skip
-            next_begin, next_end = level_end, level_end
+            next_begin, next_end, has_labels = level_end, level_end, False
             for edge in range(children_ptr[level_begin], children_ptr[level_end]):
                 next_end = max(next_end, child[edge] + 1)
+                has_labels |= child[edge] < 0
+            if has_labels:
+                kept_ptr.append(ptr)
+                kept_node.append(beam_node)
+                kept_offsets.append(offsets)
+                kept_scores.append(scores)
             next_ptr = np.empty(n + 1, dtype=np.int64)
             width = min(beam, next_end - next_begin)
             next_node = np.empty(n * width, dtype=np.int64)
             next_score = np.empty(n * width, dtype=np.float32)
-            if n_found + len(scores) > len(found):
-                room = n_found + len(scores)
-                found = _longer(found, n_found, room)
-                found_label = _longer(found_label, n_found, room)
-                found_score = _longer(found_score, n_found, room)
             used = 0
             for i in range(n):
                 next_ptr[i] = used
@@ -148,11 +151,8 @@ def _search(
                     for s in range(offsets[place], offsets[place + 1]):
                         target = child[first + s - offsets[place]]
                         if target < 0:
-                            found[n_found] = i
-                            found_label[n_found] = -1 - target
-                            found_score[n_found] = scores[s]
-                            n_found += 1
-                        elif width == next_end - next_begin:  # room for all, and no need to sort them
+                            continue
+                        if width == next_end - next_begin:  # room for all, and no need to sort them
                             next_node[stop], next_score[stop] = target, scores[s]
                             stop += 1
                         else:
@@ -161,14 +161,10 @@ def _search(
             next_ptr[n] = used
             ptr, beam_node, beam_score = next_ptr, next_node[:used], next_score[:used]
             level_begin, level_end = next_begin, next_end
-    _best(found[:n_found], found_label, found_score, n, n_labels, n_trees, begin, labels, log_probabilities)
-
-
-@njit(nogil=True, cache=True)
-def _longer(A: np.ndarray, n: int, room: int) -> np.ndarray:
-    longer = np.empty(room, dtype=A.dtype)
-    longer[:n] = A[:n]
-    return longer
+    _best(
+        kept_ptr, kept_node, kept_offsets, kept_scores, children_ptr, child, n_labels, n_trees,
+        labels[begin:end], log_probabilities[begin:end],
+    )  # fmt: skip
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -192,46 +188,39 @@ def _keep(
 
 @njit(nogil=True, cache=True)
 def _best(
-    found: np.ndarray,
-    found_label: np.ndarray,
-    found_score: np.ndarray,
-    n: int,
+    kept_ptr: list[np.ndarray],
+    kept_node: list[np.ndarray],
+    kept_offsets: list[np.ndarray],
+    kept_scores: list[np.ndarray],
+    children_ptr: np.ndarray,
+    child: np.ndarray,
     n_labels: int,
     n_trees: int,
-    begin: int,
     labels: np.ndarray,
     log_probabilities: np.ndarray,
 ) -> None:
     """The k best of the labels that were found: the logarithm of their mean probability over the trees."""
-    ptr = np.zeros(n + 1, dtype=np.int64)
-    for i in found:
-        ptr[i + 1] += 1
-    ptr = np.cumsum(ptr)
-    order = np.empty(len(found), dtype=np.int64)
-    cursor = ptr.copy()
-    for s in range(len(found)):
-        order[cursor[found[s]]] = s
-        cursor[found[s]] += 1
     total = np.zeros(n_labels, dtype=np.float64)
-    k = labels.shape[1]
-    best = np.empty(k, dtype=np.int64)
-    for i in range(n):
-        top = log_probabilities[begin + i]
+    for i in range(len(labels)):
         stop = 0
-        if n_trees == 1:
+        best, top = labels[i], log_probabilities[i]
+        for c in range(1, len(kept_ptr)):
+            ptr, beam_node, offsets, scores = kept_ptr[c], kept_node[c], kept_offsets[c], kept_scores[c]
             for place in range(ptr[i], ptr[i + 1]):
-                s = order[place]
-                stop = _keep(best, top, 0, stop, k, found_label[s], found_score[s])
-        else:
+                first = children_ptr[beam_node[place]]
+                for s in range(offsets[place], offsets[place + 1]):
+                    target = child[first + s - offsets[place]]
+                    if target < 0 and n_trees == 1:
+                        stop = _keep(best, top, 0, stop, len(top), -1 - target, scores[s])
+                    elif target < 0:
+                        total[-1 - target] += np.exp(max(np.float64(scores[s]), LOWEST))
+        for c in range(1, len(kept_ptr) if n_trees > 1 else 0):
+            ptr, beam_node = kept_ptr[c], kept_node[c]
             for place in range(ptr[i], ptr[i + 1]):
-                s = order[place]
-                total[found_label[s]] += np.exp(max(np.float64(found_score[s]), LOWEST))
-            for place in range(ptr[i], ptr[i + 1]):
-                label = found_label[order[place]]
-                if total[label] > 0:  # not seen yet
-                    stop = _keep(best, top, 0, stop, k, label, np.float32(np.log(total[label] / n_trees)))
-                    total[label] = 0.0
-        for place in range(k):
-            labels[begin + i, place] = best[place] if place < stop else -1
-            if place >= stop:
-                top[place] = -np.inf
+                for edge in range(children_ptr[beam_node[place]], children_ptr[beam_node[place] + 1]):
+                    label = -1 - child[edge]
+                    if label >= 0 and total[label] > 0:  # not seen yet
+                        stop = _keep(best, top, 0, stop, len(top), label, np.float32(np.log(total[label] / n_trees)))
+                        total[label] = 0.0
+        best[stop:] = -1
+        top[stop:] = -np.inf
