@@ -7,9 +7,9 @@
 
 Everything but L is held constant: as many training instances as labels, as many features as labels (--instances and
 --features a label), 3 labels an instance, a planted tree of three levels at any L (its branching grows as the cube root
-of L), so that an instance has about as many features everywhere; the same number of test instances, 20,000, since large models are for many
-instances: a node that has been fetched from memory serves all that stand there. What changes from
-10^3 to 10^6 is due to L. A million labels are a million instances, their features a matrix of some 40 million entries.
+of L), so that an instance has about as many features everywhere; the same number of test instances, 20,000, since large
+models are for many: a node that has been fetched from memory serves all that stand there. What changes from 10^3 to
+10^6 is due to L. A million labels are a million instances, their features a matrix of some 40 million entries.
 
 Each run is a process of its own that reads the data from files: one fit on 1,000 rows (numba's kernels), then fits from
 arrays in memory to a model in memory, the median of three where they are short; the process's own peak resident memory

@@ -17,8 +17,8 @@ from scipy import sparse
 from xmlwb.solvers.label_forest import Forest
 from xmlwb.solvers.level_scores import score_level
 
-#: Instances that walk together, from and to: as many as a tree has inner nodes, so that a node, once it has been
-#: fetched from memory, serves some of them.
+#: Instances that walk together, from and to: eight times as many as a tree has inner nodes, so that a node, once it has
+#: been fetched from memory, serves a good number of them.
 BATCH = 2048
 WIDEST_BATCH = 16384
 #: Labels that the instances of a batch may reach, at most (256 MiB): wide beams in wide trees make batches smaller.
@@ -66,9 +66,9 @@ def beam_search(
     widest = int(np.diff(forest.children_ptr).max(initial=1))
     beam = min(beam, len(forest.child) + 1)
     reach = forest.n_trees * min(n_labels, beam * widest)
-    batch = min(WIDEST_BATCH, max(BATCH, (len(forest.children_ptr) - 1) // max(1, forest.n_trees)))
+    batch = min(WIDEST_BATCH, max(BATCH, 8 * (len(forest.children_ptr) - 1) // max(1, forest.n_trees)))
     batch = max(1, min(batch, BATCH_LABELS // max(1, reach)))
-    n_parts = max(1, -(-n // batch), min(n_threads, n // 64))
+    n_parts = max(1, n_threads * -(-n // (n_threads * batch)) if n >= 64 * n_threads else -(-n // batch))
     edges = np.linspace(0, n, n_parts + 1).astype(np.int64)
 
     def search(begin: int, end: int) -> None:
