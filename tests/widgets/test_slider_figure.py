@@ -141,3 +141,12 @@ def test_plotly_js_is_sent_once() -> None:
 def test_only_plotly_figures_are_shown() -> None:
     with pytest.raises(TypeError, match="dict"):
         LiveFigure().show({})  # type: ignore[arg-type]
+
+
+def test_a_click_on_a_point_is_told_each_time() -> None:
+    view = LiveFigure(line())
+    heard: list[object] = []
+    view.on_click(heard.append)
+    view.clicked = {"customdata": 3, "count": 1}  # as the page sets it
+    view.clicked = {"customdata": 3, "count": 2}
+    assert heard == [3, 3]

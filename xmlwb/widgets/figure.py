@@ -8,13 +8,17 @@ and forgets the reader's zoom. Here one invisible widget carries plotly.js to th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import plotly.graph_objects as go
 import plotly.offline
 import traitlets
 from plotly.io.json import to_json_plotly
+
+from xmlwb.widgets.clicks import hear_beside_cells
 
 _HERE = Path(__file__).parent
 
@@ -75,6 +79,8 @@ class LiveFigure(anywidget.AnyWidget):
 
     figure = traitlets.Unicode("").tag(sync=True)
     alt = traitlets.Unicode("").tag(sync=True)
+    #: What the reader clicked on last: {"customdata": of that point, "count": clicks so far}. Set by the page.
+    clicked = traitlets.Dict().tag(sync=True)
 
     def __init__(self, figure: go.Figure | None = None, *, alt: str = "") -> None:
         _ensure_runtime()
@@ -98,3 +104,8 @@ class LiveFigure(anywidget.AnyWidget):
         spec["layout"].setdefault("uirevision", "kept")
         self.alt = self._given_alt or figure.layout.title.text or "figure"
         self.figure = str(to_json_plotly(spec))
+
+    def on_click(self, hear: Callable[[Any], object]) -> None:
+        """Call ``hear(customdata)`` at each click on a point that carries ``customdata``; also while a cell runs."""
+        hear_beside_cells(self)
+        self.observe(lambda change: hear(change["new"].get("customdata")), names="clicked")

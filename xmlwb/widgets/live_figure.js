@@ -29,6 +29,14 @@ async function render({ model, el }) {
   let stale = false;
   let gone = false;
 
+  // The count makes a second click on the same point news, too.
+  function tell({ points }) {
+    const customdata = points[0]?.customdata;
+    if (customdata === undefined || customdata === null) return;
+    model.set("clicked", { customdata, count: (model.get("clicked").count ?? 0) + 1 });
+    model.save_changes();
+  }
+
   // One drawing at a time; of the figures that arrive meanwhile only the last is drawn.
   async function draw() {
     if (drawing) { stale = true; return; }
@@ -43,6 +51,7 @@ async function render({ model, el }) {
         plot.style.minHeight = `${figure.layout.height ?? 420}px`;  // the page below does not jump
         const Plotly = await inTime(plotlySlot().ready, GRACE_MS);
         await Plotly.react(plot, figure.data, figure.layout, { responsive: true, displaylogo: false });
+        if (!plot.dataset.drawn) plot.on("plotly_click", tell);
         plot.dataset.drawn = String(Number(plot.dataset.drawn ?? 0) + 1);
       } while (stale);
     } catch (error) {
