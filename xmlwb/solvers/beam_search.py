@@ -73,7 +73,7 @@ def beam_search(
 
     def search(begin: int, end: int) -> None:
         _search(
-            X.indptr, X.indices, X.data, X.shape[1], *forest, n_labels, beam, begin, end, labels, log_probabilities
+            X.indptr, X.indices, X.data, X.shape[1], *forest, beam, begin, end, labels, log_probabilities
         )  # fmt: skip
 
     with ThreadPoolExecutor(n_threads) as pool:  # not joblib: it looks for results every 10 ms, longer than this takes
@@ -98,7 +98,6 @@ def _search(
     n_entries: np.ndarray,
     entry_child: np.ndarray,
     entry_weight: np.ndarray,
-    n_labels: int,
     beam: int,
     begin: int,
     end: int,
@@ -162,8 +161,8 @@ def _search(
             ptr, beam_node, beam_score = next_ptr, next_node[:used], next_score[:used]
             level_begin, level_end = next_begin, next_end
     _best(
-        kept_ptr, kept_node, kept_offsets, kept_scores, children_ptr, child, n_labels, n_trees,
-        labels[begin:end], log_probabilities[begin:end],
+        kept_ptr, kept_node, kept_offsets, kept_scores, children_ptr, child, n_trees, labels[begin:end],
+        log_probabilities[begin:end],
     )  # fmt: skip
 
 
@@ -194,33 +193,99 @@ def _best(
     kept_scores: list[np.ndarray],
     children_ptr: np.ndarray,
     child: np.ndarray,
-    n_labels: int,
     n_trees: int,
     labels: np.ndarray,
     log_probabilities: np.ndarray,
 ) -> None:
     """The k best of the labels that were found: the logarithm of their mean probability over the trees."""
-    total = np.zeros(n_labels, dtype=np.float64)
-    for i in range(len(labels)):
-        stop = 0
-        best, top = labels[i], log_probabilities[i]
+    n, k = labels.shape
+    n_scores = np.zeros(n, dtype=np.int64)
+    for c in range(1, len(kept_ptr)):
+        for i in range(n):
+            n_scores[i] += kept_offsets[c][kept_ptr[c][i + 1]] - kept_offsets[c][kept_ptr[c][i]]
+    found_label = np.empty(max(n_scores), dtype=np.int32)
+    found_score = np.empty(len(found_label), dtype=np.float32)
+    highest = np.empty(n_trees * k, dtype=np.float32)
+    places = np.empty(n_trees * k, dtype=np.int32)
+    n_slots = 2
+    while n_slots < 2 * len(found_label):
+        n_slots *= 2
+    slots = np.full(n_slots, -1, dtype=np.int32)
+    candidates = np.empty(len(found_label), dtype=np.int32)
+    total = np.empty(len(found_label), dtype=np.float64)
+    for i in range(n):
+        m = 0
         for c in range(1, len(kept_ptr)):
             ptr, beam_node, offsets, scores = kept_ptr[c], kept_node[c], kept_offsets[c], kept_scores[c]
             for place in range(ptr[i], ptr[i + 1]):
                 first = children_ptr[beam_node[place]]
                 for s in range(offsets[place], offsets[place + 1]):
                     target = child[first + s - offsets[place]]
-                    if target < 0 and n_trees == 1:
-                        stop = _keep(best, top, 0, stop, len(top), -1 - target, scores[s])
-                    elif target < 0:
-                        total[-1 - target] += np.exp(max(np.float64(scores[s]), LOWEST))
-        for c in range(1, len(kept_ptr) if n_trees > 1 else 0):
-            ptr, beam_node = kept_ptr[c], kept_node[c]
-            for place in range(ptr[i], ptr[i + 1]):
-                for edge in range(children_ptr[beam_node[place]], children_ptr[beam_node[place] + 1]):
-                    label = -1 - child[edge]
-                    if label >= 0 and total[label] > 0:  # not seen yet
-                        stop = _keep(best, top, 0, stop, len(top), label, np.float32(np.log(total[label] / n_trees)))
-                        total[label] = 0.0
+                    if target < 0:
+                        found_label[m], found_score[m] = -1 - target, scores[s]
+                        m += 1
+        best, top, stop = labels[i], log_probabilities[i], 0
+        if n_trees == 1:
+            for p in range(m):
+                stop = _keep(best, top, 0, stop, k, found_label[p], found_score[p])
+        else:
+            lowest = _lowest_candidate(found_score[:m], highest, places, n_trees)
+            n_candidates = _means(found_label[:m], found_score[:m], lowest, slots, candidates, total)
+            for p in range(n_candidates):
+                stop = _keep(best, top, 0, stop, k, candidates[p], np.float32(np.log(total[p] / n_trees)))
         best[stop:] = -1
         top[stop:] = -np.inf
+
+
+@njit(nogil=True, cache=True)
+def _lowest_candidate(scores: np.ndarray, highest: np.ndarray, places: np.ndarray, n_trees: int) -> np.float32:
+    """A label with no score as high as this is not among the k best.
+
+    The ``len(highest)`` = k T highest scores belong to k labels or more, and each of these has at least a mean of
+    1 / T times the lowest of the scores.
+    """
+    n = 0
+    for p in range(len(scores)):
+        n = _keep(places, highest, 0, n, len(highest), p, max(scores[p], np.float32(LOWEST)))
+    if n < len(highest):
+        return np.float32(-np.inf)
+    return highest[n - 1] - np.float32(np.log(n_trees) + 1e-3)  # a little more than what float32 rounds
+
+
+@njit(nogil=True, cache=True)
+def _means(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    lowest: np.float32,
+    slots: np.ndarray,
+    candidates: np.ndarray,
+    total: np.ndarray,
+) -> int:
+    """Sums of the probabilities of all labels with a score of at least `lowest`; how many they are.
+
+    `slots` is a hash table of the candidates: small, where an array over all labels would not stay in the cache.
+    """
+    n = 0
+    for p in range(len(labels)):
+        if max(scores[p], np.float32(LOWEST)) >= lowest:
+            slot = _slot(labels[p], slots, candidates)
+            if slots[slot] < 0:
+                slots[slot] = n
+                candidates[n], total[n] = labels[p], 0.0
+                n += 1
+    for p in range(len(labels)):
+        slot = _slot(labels[p], slots, candidates)
+        if slots[slot] >= 0:
+            total[slots[slot]] += np.exp(max(np.float64(scores[p]), LOWEST))
+    for p in range(n - 1, -1, -1):  # the last one in first: those before it are found until they are taken out
+        slots[_slot(candidates[p], slots, candidates)] = -1
+    return n
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _slot(label: int, slots: np.ndarray, candidates: np.ndarray) -> np.uint64:
+    """Where a candidate is in the table, or would be."""
+    slot = np.uint64(label) & np.uint64(len(slots) - 1)
+    while slots[slot] >= 0 and candidates[slots[slot]] != label:
+        slot = (slot + np.uint64(1)) & np.uint64(len(slots) - 1)
+    return slot
