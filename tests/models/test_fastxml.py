@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -9,7 +11,8 @@ from scipy import sparse
 from xmlwb.datasets.synthetic import make_synthetic
 from xmlwb.metrics import precision_at_k, propensities, psp_at_k
 from xmlwb.models import STOP, FastXML, ModelFileError, PfastreXML, XMCModel
-from xmlwb.models.fastxml import BATCH
+from xmlwb.models.fastxml import MIN_BATCH, PLACES
+from xmlwb.solvers.instance_trees import join_trees
 
 STATE = ("tree_ptr_", "first_child_", "bias_", "separators_", "leaves_")
 
@@ -67,11 +70,47 @@ def test_trees_of_the_forest(planted) -> None:
 def test_many_rows_are_ranked_batch_by_batch(planted, monkeypatch) -> None:
     model = PfastreXML(n_trees=3).fit(planted.X_train, planted.Y_train)
     whole = model.predict_topk(planted.X_test)
-    assert planted.X_test.shape[0] < BATCH
-    monkeypatch.setattr("xmlwb.models.fastxml.BATCH", 17)
+    monkeypatch.setattr("xmlwb.models.fastxml.PLACES", 0)
+    assert planted.X_test.shape[0] > MIN_BATCH
     split = model.predict_topk(planted.X_test)
     for a, b in zip(parts(whole), parts(split), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_proposals_are_held_for_a_batch_at_a_time() -> None:
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((900, 60), density=0.1, format="csr", dtype=np.float32, rng=rng)
+    Y = sparse.csr_array((np.ones(900, dtype=np.float32), np.arange(900), np.arange(901)), shape=(900, 1000))
+    model = PfastreXML(n_trees=2).fit(X, Y)
+    many = sparse.csr_array(sparse.vstack([X] * 20))
+    model.predict_topk(X)
+    tracemalloc.start()
+    model.predict_topk(many)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 2 * peak > 8 * PLACES, "this test no longer holds any proposals"
+    assert peak < 64 << 20
+    assert 8 * 1000 * many.shape[0] > 2 * peak
+
+
+@pytest.mark.parametrize("cls", [FastXML, PfastreXML])
+def test_validation_figures_are_those_of_so_many_trees(cls, planted, monkeypatch) -> None:
+    joined = []
+
+    def count(trees):
+        joined.append(len(trees))
+        return join_trees(trees)
+
+    monkeypatch.setattr("xmlwb.models.fastxml.join_trees", count)
+    events = []
+    cls(n_trees=6).fit(
+        planted.X_train, planted.Y_train, eval_set=(planted.X_test, planted.Y_test), callback=events.append
+    )
+    assert joined == [6], "validation should not need the forest so far"
+    for event in events[::2]:
+        model = cls(n_trees=event.step).fit(planted.X_train, planted.Y_train)
+        P = precision_at_k(planted.Y_test, model.predict_topk(planted.X_test))
+        assert (event.figures["valid P@1"], event.figures["valid P@5"]) == (P[0], P[4])
 
 
 def test_without_the_second_opinion_the_trees_rank(planted) -> None:

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from xmlwb.solvers.instance_tree_growth import grow_tree
 from xmlwb.solvers.instance_trees import BATCH, InstanceTree, join_trees
-from xmlwb.solvers.leaf_scores import mean_leaves, rerank_by_centroids
+from xmlwb.solvers.leaf_scores import SORT_FROM, best_of_sums, mean_leaves, rerank_by_centroids
 from xmlwb.solvers.ndcg_partition import gain_shares
 
 
@@ -190,6 +190,31 @@ def test_mean_of_the_leaves(k: int) -> None:
         assert labels[i, : len(order)].tolist() == order.tolist()
         assert (labels[i, len(order) :] == -1).all()
         np.testing.assert_allclose(scores[i, : len(order)], expected[i, order], rtol=1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 12])
+def test_sums_of_leaves_rank_as_the_leaves_do(k: int) -> None:
+    X, Y = problem()
+    trees = [grown(X, Y, seed=seed) for seed in range(5)]
+    forest = join_trees(trees)
+    sums = sum(tree.leaves[tree.apply(X)].astype(np.float64) for tree in trees)
+    expected = mean_leaves(forest, forest.apply(X), k)
+    for part, same in zip(best_of_sums(sums, 5, k, n_jobs=2), expected, strict=True):
+        np.testing.assert_array_equal(part, same)
+
+
+@pytest.mark.parametrize("k", [5, SORT_FROM - 1, SORT_FROM, 150, 300])
+def test_long_lists_are_in_order_too(k: int) -> None:
+    rng = np.random.default_rng(3)
+    sums = sparse.random_array((40, 300), density=0.4, format="csr", rng=rng)
+    sums.data[:] = rng.integers(1, 30, size=sums.nnz)  # many are equal
+    labels, scores = best_of_sums(sums, 4, k)
+    for i in range(40):
+        row = sums[[i]]
+        order = np.lexsort([row.indices, -row.data])[:k]
+        assert labels[i, : len(order)].tolist() == row.indices[order].tolist()
+        assert scores[i, : len(order)].tolist() == (row.data[order] / 4).tolist()
+        assert (labels[i, len(order) :] == -1).all()
 
 
 def test_reranking_by_centroids() -> None:

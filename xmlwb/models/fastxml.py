@@ -2,7 +2,7 @@ r"""Many trees over the instances, each node split so that both sides can be ran
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 
 import numpy as np
@@ -18,11 +18,13 @@ from xmlwb.models.validation import check_number, check_seed, validate_X
 from xmlwb.solvers.in_order import in_order
 from xmlwb.solvers.instance_tree_growth import grow_tree
 from xmlwb.solvers.instance_trees import InstanceForest, InstanceTree, join_trees
-from xmlwb.solvers.leaf_scores import mean_leaves
+from xmlwb.solvers.leaf_scores import best_of_sums, mean_leaves
 from xmlwb.solvers.ndcg_partition import gain_shares
 
-#: Instances whose leaves are held at a time in prediction.
-BATCH = 1 << 16
+#: Labels that the trees propose for all instances of a batch, at most; with their scores 32 MiB.
+PLACES = 1 << 22
+#: Instances of a batch, at least.
+MIN_BATCH = 64
 
 
 class FastXML(XMCModel):
@@ -78,7 +80,9 @@ class FastXML(XMCModel):
 
     Train O(n_trees x depth x (passes x nnz(X) + rounds x nnz(Y))), where depth is about log2(n / max_leaf) + 2 and a
     tree needs some 20 passes and 10 rounds a level. Predict, an instance,
-    O(n_trees x (depth x nnz(x) + labels of a leaf)). Size 8 bytes a weight and a leaf's label, 20 bytes a node.
+    O(n_trees x (depth x nnz(x) + labels of a leaf)). Size 8 bytes a weight and a leaf's label, 20 bytes a node. An
+    ``eval_set`` costs, a tree, one walk down it and O(labels that the leaves so far hold) an instance, and 12 bytes for
+    each of these labels.
 
     ============ ======================== ================================== =====================================
     what         paper (its abstract; the released code (fastXML.cpp)        here
@@ -181,14 +185,15 @@ class FastXML(XMCModel):
     def _fit(self, X: sparse.csr_array, Y: sparse.csr_array, eval_set: EvalSet | None, report: Reporter) -> None:
         report.total = self.n_trees
         trees: list[InstanceTree] = []
-        reached: list[np.ndarray] = []
+        sums = None  # of the leaves that the validation instances have reached
         with closing(self._grow_trees(X, Y, self._gains(Y))) as grown:
             for tree in grown:
                 trees.append(tree)
                 figures = {"leaves": float(np.count_nonzero(tree.is_leaf))}
                 if eval_set is not None:
-                    reached.append(tree.apply(eval_set[0]))
-                    figures |= self._figures_of(join_trees(trees), np.stack(reached, axis=1), eval_set)
+                    shares = tree.leaves[tree.apply(eval_set[0])].astype(np.float64)
+                    sums = shares if sums is None else sums + shares
+                    figures |= self._figures_of(sums, len(trees), eval_set)
                 if report(figures):
                     break
         self._keep(join_trees(trees))
@@ -216,25 +221,48 @@ class FastXML(XMCModel):
     def _forest(self) -> InstanceForest:
         return InstanceForest(self.tree_ptr_, self.first_child_, self.bias_, self.separators_, self.leaves_)
 
-    def _figures_of(self, forest: InstanceForest, reached: np.ndarray, eval_set: EvalSet) -> dict[str, float]:
+    def _figures_of(self, sums: sparse.csr_array, n_trees: int, eval_set: EvalSet) -> dict[str, float]:
+        """Precision on validation data, of which the leaves of so many trees have been added up."""
         X, Y = eval_set
         k = min(5, self.n_labels_)
-        P = precision_at_k(Y, topk_to_csr(*self._rank(forest, reached, X, k), self.n_labels_), k=k)
+
+        def propose(batch: slice, some: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
+            return best_of_sums(sums[batch], n_trees, self._n_proposed(k), n_jobs=self.n_jobs)
+
+        P = precision_at_k(Y, topk_to_csr(*self._in_batches(X, k, propose), self.n_labels_), k=k)
         return {f"valid P@{rank}": float(P[rank - 1]) for rank in (1, 5) if rank <= k}
 
-    def _rank(
-        self, forest: InstanceForest, reached: np.ndarray, X: sparse.csr_array, k: int
+    def _n_proposed(self, k: int) -> int:
+        """Labels that the trees propose for an instance, at most, where k are wanted."""
+        return k
+
+    def _choose(
+        self, labels: np.ndarray, scores: np.ndarray, X: sparse.csr_array, k: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Labels and scores (n, k) of instances by the leaves that they have reached."""
-        return mean_leaves(forest, reached, k, n_jobs=self.n_jobs)
+        """Labels and scores (n, k) of what the trees propose for the instances X."""
+        return labels, scores
 
     def _check_state(self) -> None:
         super()._check_state()
         self._forest.check(self.n_features_in_, self.n_labels_)
 
     def _predict_topk(self, X: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
-        batches = [X[begin : begin + BATCH] for begin in range(0, X.shape[0], BATCH)] if X.shape[0] > BATCH else [X]
         forest = self._forest
-        ranked = [self._rank(forest, forest.apply(rows, n_jobs=self.n_jobs), rows, k) for rows in batches]
-        labels, scores = (np.concatenate(part) for part in zip(*ranked, strict=True))
+
+        def propose(batch: slice, some: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
+            return mean_leaves(forest, forest.apply(some, n_jobs=self.n_jobs), self._n_proposed(k), n_jobs=self.n_jobs)
+
+        return self._in_batches(X, k, propose)
+
+    def _in_batches(
+        self, X: sparse.csr_array, k: int, propose: Callable[..., tuple[np.ndarray, np.ndarray]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and scores (n, k); ``propose(batch, X[batch])`` gives what the trees propose for some instances."""
+        size = max(MIN_BATCH, PLACES // (self._n_proposed(k) + self.n_trees))
+        chosen = []
+        for begin in range(0, X.shape[0], size):
+            batch = slice(begin, begin + size)
+            some = X[batch] if size < X.shape[0] else X
+            chosen.append(self._choose(*propose(batch, some), some, k))
+        labels, scores = (np.concatenate(part) for part in zip(*chosen, strict=True))
         return labels, scores
