@@ -55,9 +55,13 @@ def test_instances_reach_the_node_by_the_labels_below_it() -> None:
     assert [rows.tolist() for rows in positives_below(tree, 1, Y)] == [[1, 2], [2]]
 
 
-def test_a_node_without_weights_gives_shares() -> None:
-    node = popularity_node(np.array([3, 0, 5]))
-    np.testing.assert_allclose(np.exp(-(np.maximum(0, 1 - node.bias) ** 2)), [3 / 8, 0, 5 / 8], rtol=1e-5)
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("counts", "shares"), [([3, 0, 5], [3 / 8, 0, 5 / 8]), ([4], [1]), ([0, 2], [0, 1]), ([0, 0], [0, 0])]
+)
+def test_a_node_without_weights_gives_shares(counts: list[int], shares: list[float]) -> None:
+    node = popularity_node(np.array(counts))
+    np.testing.assert_allclose(np.exp(-(np.maximum(0, 1 - node.bias) ** 2)), shares, rtol=1e-5)
 
 
 @pytest.mark.parametrize("sort_below", [0.001, 1e9])

@@ -131,12 +131,15 @@ def positives_below(tree: LabelTree, node: int, rows_of: sparse.csc_array) -> li
 def popularity_node(counts: np.ndarray) -> NodeWeights:
     """A node without weights, which gives each child its share of the positives as its probability.
 
+    A child without any has a bias of ``-inf``, and the probability 0.
+
     >>> node = popularity_node(np.array([4, 1]))
     >>> np.exp(-np.maximum(0, 1 - node.bias) ** 2).round(2)
     array([0.8, 0.2], dtype=float32)
     """
-    share = counts / counts.sum()
-    bias = 1 - np.sqrt(-np.log(share))
+    some = counts > 0
+    bias = np.full(len(counts), -np.inf)
+    bias[some] = 1 - np.sqrt(-np.log(counts[some] / counts.sum()))
     nothing = np.zeros(0, dtype=np.uint8)
     return NodeWeights(
         nothing.astype(np.int32), nothing, nothing, nothing.astype(np.float32), bias.astype(np.float32), 0
