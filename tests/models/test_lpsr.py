@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 
 import xmlwb.models
 from xmlwb.datasets.synthetic import make_synthetic
@@ -139,11 +142,14 @@ def test_a_stop_between_levels_leaves_large_leaves_with_all_their_labels(data) -
 
 def test_events_count_the_base_and_the_levels(data) -> None:
     events: list[Event] = []
-    LPSR(max_leaf=20).fit(data.X_train, data.Y_train, callback=events.append)
+    held_out = (data.X_test, data.Y_test)
+    LPSR(max_leaf=20).fit(data.X_train, data.Y_train, eval_set=held_out, callback=events.append)
     assert [event.step for event in events] == list(range(1, len(events) + 1))
     assert all(event.step < event.total for event in events[:-1])
     assert events[-1].step == events[-1].total
     assert "labels" in events[0].figures
+    assert "base valid P@1" in events[3].figures
+    assert "valid P@1" not in events[3].figures
     assert "parts" in events[-2].figures
     assert "leaves" in events[-1].figures
 
@@ -170,6 +176,58 @@ def test_a_tree_that_is_not_there(data) -> None:
     model = LPSR(n_trees=2).fit(data.X_train, data.Y_train)
     with pytest.raises(ValueError, match="tree is 2; wanted 0 <= tree < 2"):
         model.instance_tree(2)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"base": LogisticRegression()}, r"base is LogisticRegression\(\); wanted a model"),
+        ({"base": KNN()}, r"base is KNN\(\), which is not linear"),
+        ({"base": OneVsAll(C=-1)}, "C is -1; wanted"),
+        ({"k": 0}, "k is 0; wanted"),
+    ],
+)
+def test_what_could_not_be_loaded_is_not_saved(data, params: dict, message: str, tmp_path) -> None:
+    model = LPSR(max_leaf=100).fit(data.X_train, data.Y_train)
+    model.save(tmp_path / "m")
+    before = (tmp_path / "m").read_bytes()
+    model.set_params(**params)
+    with pytest.raises(ValueError, match=message):
+        model.save(tmp_path / "m")
+    with pytest.raises(ValueError, match=message):
+        model.predict_topk(data.X_test)
+    assert (tmp_path / "m").read_bytes() == before
+
+
+def test_nothing_works_before_fit(data) -> None:
+    for ask in (
+        lambda model: model.apply(data.X_test),
+        lambda model: model.labels_scored(data.X_test),
+        lambda model: model.instance_tree(),
+    ):
+        with pytest.raises(NotFittedError):
+            ask(LPSR())
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_the_base_s_weights_are_there_once_when_the_partition_begins(data, base: XMCModel, monkeypatch) -> None:
+    seen: list[weakref.ref] = []
+    rate = LPSR._weights
+
+    def remember(self: LPSR, X, Y, coef) -> np.ndarray:
+        seen.append(weakref.ref(coef))
+        return rate(self, X, Y, coef)
+
+    monkeypatch.setattr(LPSR, "_weights", remember)
+    alive: list[bool] = []
+
+    def look(event: Event) -> None:
+        if "parts" in event.figures:
+            alive.append(seen[0]() is not None)
+
+    LPSR(base=base, max_leaf=100).fit(data.X_train, data.Y_train, callback=look)
+    assert alive
+    assert not any(alive)
 
 
 @pytest.mark.parametrize("base", BASES)

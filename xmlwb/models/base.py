@@ -131,6 +131,7 @@ class XMCModel(ClassifierMixin, BaseEstimator):
     def save(self, path: str | os.PathLike) -> None:
         """Write the fitted model to one file (safetensors + JSON), atomically."""
         check_is_fitted(self)
+        self._check_params()  # `load` will
         write_model(path, type(self).__name__, self.get_params(deep=False), self._state())
 
     @classmethod

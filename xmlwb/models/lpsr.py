@@ -10,6 +10,7 @@ from joblib import effective_n_jobs
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from xmlwb.models.base import EvalSet, XMCModel, model_class
 from xmlwb.models.callbacks import STOP, Event, Reporter, _Stop
@@ -71,27 +72,29 @@ class LPSR(XMCModel):
 
     Notes
     -----
-    Train: the base, then O(n_trees x depth x turns of the 2-means x nnz(X)) for the partitions, and for the labels
-    O(n_trees x n x (weights of an instance's features + m)). Predict, for a batch, O(n_trees x depth x nnz(X)) to reach
-    the leaves, then the weights of the leaves' labels: instances of one leaf share the reading of the base's weights,
-    which is the larger part. Size: that of the base, and 8 bytes a separator's weight.
+    Train: the base; its scores of all labels for all instances, O(n (weights of an instance's features + L)), the
+    dearest step over naive Bayes; O(n_trees x depth x turns of the 2-means x nnz(X)) for the partitions; and for the
+    labels O(n_trees x n x (weights of an instance's features + m)). Predict, for a batch, O(n_trees x depth x nnz(X)) to
+    reach the leaves, then the weights of the leaves' labels: instances of one leaf share the reading of the base's
+    weights, which is the larger part. Size: that of the base, and 8 bytes a separator's weight.
 
     Labels scored and P@1 are traded by m and by the number of trees. ``benchmarks/paper_tables.py --methods ova,lpsr``:
     P@1 over ten splits 63.2 on bibtex, 68.2 on delicious (one-vs-all 64.2 and 68.4; the paper of 2018 prints 62.11 and
     65.01 for LPSR). With few labels, as there, one-vs-all is the faster of the two; sub-linear pays from some thousands
     on, and for batches: a single instance has to read all weights of its leaves' labels.
 
-    A STOP while the base learns leaves the base as far as it came, behind one leaf with all its labels. One that comes
-    between levels leaves the partition as it is; leaves that would have been parted further keep all labels of their
-    instances.
+    A STOP while the base learns leaves the base as far as it came, behind one leaf with all its labels if it holds more
+    than `max_leaf` instances. One that comes between levels leaves the partition as it is; leaves that would have been
+    parted further keep all labels of their instances. The base's own figures on validation data come before, under
+    another name: ``base valid P@1``.
 
     ================== =============================== ======================================================
     what               paper (its abstract; the body   here
                        was not at hand)
     ================== =============================== ======================================================
     base               any that scores labels          linear, with sparse weights
-    input partition    "an input partition"            weighted spherical 2-means; each side gets a tenth at
-                                                       least
+    input partition    "an input partition"            weighted spherical 2-means; each side gets about a tenth
+                                                       at least, if that parts no equal instances
     weights            not at hand                     the base's precision at k on the instance, at most
                                                        min(k, labels of the instance)
     label assignment   "such that precision at k is    the same, greedily; where nothing adds to precision
@@ -144,10 +147,12 @@ class LPSR(XMCModel):
 
     def apply(self, X: object) -> np.ndarray:
         """The leaf that each row of X reaches in each tree, numbered within it: shape (n, n_trees), int32."""
+        check_is_fitted(self)
         return self._forest.apply(unit_rows(validate_X(self, X, reset=False)), n_jobs=self.n_jobs)
 
     def instance_tree(self, tree: int = 0) -> InstanceTree:
         """One of the partitions; its separators are for rows of unit length."""
+        check_is_fitted(self)
         if not 0 <= tree < self._forest.n_trees:
             raise ValueError(f"tree is {tree}; wanted 0 <= tree < {self._forest.n_trees}")
         return self._forest.tree(tree)
@@ -187,13 +192,13 @@ class LPSR(XMCModel):
         return OneVsAll(n_jobs=self.n_jobs, random_state=self.random_state) if self.base is None else clone(self.base)
 
     def _fit(self, X: sparse.csr_array, Y: sparse.csr_array, eval_set: EvalSet | None, report: Reporter) -> None:
-        coef = self._fit_base(X, Y, eval_set, report)
+        weights = self._fit_base(X, Y, eval_set, report)
         n, L = Y.shape
         inputs, unit = self._linear_inputs(X), unit_rows(X)
         seeds = check_random_state(self.random_state).randint(2**31, size=self.n_trees).tolist()
         trees = [GrowingTree(n, seed) for seed in seeds]
         if not report.stopped:
-            self._grow(trees, unit, self._weights(inputs, Y, coef), report)
+            self._grow(trees, unit, weights, report)
         forest = join_trees([tree.finish(X.shape[1]) for tree in trees])
         limits = np.full(len(forest.first_child), self.n_labels, dtype=np.int64)
         for begin, tree in zip(forest.tree_ptr, trees, strict=False):
@@ -213,24 +218,31 @@ class LPSR(XMCModel):
 
     def _fit_base(
         self, X: sparse.csr_array, Y: sparse.csr_array, eval_set: EvalSet | None, report: Reporter
-    ) -> sparse.csr_array:
-        """Its weights as it has them, features by labels; kept are labels by features."""
+    ) -> np.ndarray:
+        """Keep its weights, labels by features; return those of the instances.
+
+        The base, which has the same weights features by labels, is gone by then: the rest of the fit has them once.
+        """
         base = self._new_base()
         later = self._levels_below(X.shape[0]) + 1
 
         def pass_on(event: Event) -> _Stop | None:
             report.total = event.total + later
-            return STOP if report(event.figures) else None
+            figures = {f"base {name}" if name.startswith("valid ") else name: x for name, x in event.figures.items()}
+            return STOP if report(figures) else None
 
         base.fit(X, Y, eval_set=eval_set, callback=pass_on)
         self.base_method_ = type(base).__name__
-        self.weights_ = sparse.csr_array(base.coef_.T)  # type: ignore[attr-defined]
         self.intercept_ = base.intercept_  # type: ignore[attr-defined]
-        return base.coef_  # type: ignore[attr-defined]
+        coef: sparse.csr_array = base.coef_  # type: ignore[attr-defined]
+        right = np.ones(X.shape[0], dtype=np.float32) if report.stopped else self._weights(X, Y, coef)
+        self.weights_ = sparse.csr_array(coef.T)
+        return right
 
-    def _weights(self, inputs: sparse.csr_array, Y: sparse.csr_array, coef: sparse.csr_array) -> np.ndarray:
+    def _weights(self, X: sparse.csr_array, Y: sparse.csr_array, coef: sparse.csr_array) -> np.ndarray:
         """How right the base is about each training instance: its precision at k, as a part of what can be reached."""
-        best, _ = topk_product(inputs, coef, min(self.k, Y.shape[1]), bias=self.intercept_, n_jobs=self.n_jobs)
+        inputs, k = self._linear_inputs(X), min(self.k, Y.shape[1])
+        best, _ = topk_product(inputs, coef, k, bias=self.intercept_, n_jobs=self.n_jobs)
         rows, places = np.nonzero(best >= 0)
         found = sparse.csr_array((np.ones(len(rows), dtype=np.float32), (rows, best[rows, places])), shape=Y.shape)
         hits = np.asarray(found.multiply(Y).sum(axis=1))
