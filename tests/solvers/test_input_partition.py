@@ -79,14 +79,18 @@ def test_a_grown_tree_sends_its_instances_where_they_went() -> None:
     rng = np.random.default_rng(0)
     X = random_units(rng, 300, 20)
     tree = GrowingTree(300, seed=5)
+    went = {0: np.arange(300)}
     for level in range(4):
         assert [len(tree.rows[node]) > 0 for node in tree.waiting] == [True] * len(tree.waiting)
+        begin = tree.waiting.start
         tree.add_level([
             split_in_two(X, tree.rows[node], np.ones(300, dtype=np.float32), tree.seed + node) if node % 3 < 2 else None
             for node in tree.waiting
         ])  # fmt: skip
+        assert sum(map(len, tree.rows[:begin])) == sum(map(len, tree.rows[begin : tree.waiting.start])) == 0
+        went |= {node: tree.rows[node] for node in tree.waiting}
         finished = tree.finish(20)
-        assert finished.n_nodes == len(tree.rows)
-        for reached, went in zip(finished.rows_at(X), tree.rows, strict=True):
-            np.testing.assert_array_equal(reached, np.sort(went))
+        assert finished.n_nodes == len(tree.rows) == len(went)
+        for node, reached in enumerate(finished.rows_at(X)):
+            np.testing.assert_array_equal(reached, np.sort(went[node]))
         assert finished.depth.max() == level + 1

@@ -12,7 +12,7 @@ from 0 until it has them: a tree stays shallow, and no leaf is made of a few out
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -31,6 +31,8 @@ STARTS = 3
 MIN_SHARE = 0.1
 #: Weights of a separator below this part of its largest are dropped: half of them, and few instances change sides.
 DROP = 0.01
+
+_NOBODY = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +211,7 @@ class GrowingTree:
     Attributes
     ----------
     rows : list of ndarray
-        The instances of each node.
+        The instances of each node that is `waiting`; of the others, nobody: a tree holds its instances once.
     """
 
     def __init__(self, n: int, seed: int) -> None:
@@ -226,10 +228,11 @@ class GrowingTree:
     def add_level(self, splits: Sequence[Split | None]) -> None:
         """What became of the nodes that were `waiting`: parted, or a leaf for good (None)."""
         for node, split in zip(self.waiting, splits, strict=True):
-            self._splits.append(split)
+            rows, self.rows[node] = self.rows[node], _NOBODY
             if split is not None:
-                rows = self.rows[node]
                 self.rows += [rows[~split.side], rows[split.side]]
+                split = replace(split, side=np.zeros(0, dtype=np.bool_))
+            self._splits.append(split)
 
     def finish(self, n_features: int) -> InstanceTree:
         """The tree as it stands; nodes that wait are leaves. Its leaves hold no labels yet."""
