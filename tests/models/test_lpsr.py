@@ -281,9 +281,14 @@ def labels_out_of_order(document, tensors) -> None:
     tensors["leaves_.indices"] = tensors["leaves_.indices"][::-1].copy()
 
 
+def wide_weights(document, tensors) -> None:
+    tensors["weights_.data"] = tensors["weights_.data"].astype(np.float64)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (wide_weights, "weights_ is float64; wanted float32"),
         (other_base, "there is no model 'Popen'"),
         (base_without_class, "model"),
         (base_of_another_kind, "base_method_ is 'KNN', which is not linear"),

@@ -10,7 +10,7 @@ from label_problems import QUICK
 from scipy import sparse
 
 from xmlwb.datasets.synthetic import make_synthetic
-from xmlwb.models import NaiveBayes
+from xmlwb.models import ModelFileError, NaiveBayes
 
 
 def scores_of_the_formula(X: np.ndarray, Y: np.ndarray, X_new: np.ndarray, smoothing: float) -> np.ndarray:
@@ -82,6 +82,15 @@ def test_data_without_features_leaves_the_label_frequencies() -> None:
 def test_smoothing_has_to_be_positive() -> None:
     with pytest.raises(ValueError, match="smoothing is 0; wanted a number above 0"):
         NaiveBayes(smoothing=0).fit(np.eye(2), np.eye(2))
+
+
+@pytest.mark.parametrize("name", ["coef_", "intercept_"])
+def test_weights_of_another_type_are_not_loaded(name: str, tmp_path) -> None:
+    model = NaiveBayes().fit(np.eye(3), np.eye(3))
+    setattr(model, name, getattr(model, name).astype(np.float64))
+    model.save(tmp_path / "m")
+    with pytest.raises(ModelFileError, match=f"{name} is float64; wanted float32"):
+        NaiveBayes.load(tmp_path / "m")
 
 
 def test_memory_estimate_covers_what_a_fit_allocates() -> None:

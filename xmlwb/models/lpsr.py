@@ -74,7 +74,7 @@ class LPSR(XMCModel):
     -----
     Train: the base; its scores of all labels for all instances, O(n (weights of an instance's features + L)), the
     dearest step over naive Bayes; O(n_trees x depth x turns of the 2-means x nnz(X)) for the partitions; and for the
-    labels O(n_trees x n x (weights of an instance's features + m)). Predict, for a batch, O(n_trees x depth x nnz(X)) to
+    labels O(n_trees x n x (weights of an instance's features + m)). Predict, a batch, O(n_trees x depth x nnz(X)) to
     reach the leaves, then the weights of the leaves' labels: instances of one leaf share the reading of the base's
     weights, which is the larger part. Size: that of the base, and 8 bytes a separator's weight.
 
@@ -288,6 +288,9 @@ class LPSR(XMCModel):
             raise ValueError(f"base_method_ is {self.base_method_!r}, which is not linear")
         width = self._linear_inputs(sparse.csr_array((1, self.n_features_in_), dtype=np.float32)).shape[1]
         self._require_shapes(weights_=(self.n_labels_, width), intercept_=(self.n_labels_,))
+        for name, part in (("weights_", self.weights_.data), ("intercept_", self.intercept_)):
+            if part.dtype != np.float32:
+                raise ValueError(f"{name} is {part.dtype}; wanted float32")
         self._forest.check(self.n_features_in_, self.n_labels_)
         if not self.leaves_.has_canonical_format:
             raise ValueError("leaves_ has labels out of order")

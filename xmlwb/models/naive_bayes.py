@@ -125,6 +125,9 @@ class NaiveBayes(XMCModel):
     def _check_state(self) -> None:
         super()._check_state()
         self._require_shapes(coef_=(2 * self.n_features_in_ + 1, self.n_labels_), intercept_=(self.n_labels_,))
+        for name, part in (("coef_", self.coef_.data), ("intercept_", self.intercept_)):
+            if part.dtype != np.float32:
+                raise ValueError(f"{name} is {part.dtype}; wanted float32")
 
     def _predict_topk(self, X: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
         return topk_product(self.linear_inputs(X), self.coef_, k, bias=self.intercept_, n_jobs=self.n_jobs)

@@ -10,6 +10,7 @@ from xmlwb.models.base import EvalSet
 from xmlwb.models.callbacks import Reporter
 from xmlwb.models.fastxml import FastXML
 from xmlwb.models.validation import check_number
+from xmlwb.solvers.input_partition import unit_rows
 from xmlwb.solvers.leaf_scores import rerank_by_centroids
 
 #: Labels that the trees propose to the re-ranker, at most.
@@ -155,15 +156,8 @@ class PfastreXML(FastXML):
     def _check_state(self) -> None:
         super()._check_state()
         self._require_shapes(centroids_=(self.n_features_in_, self.n_labels_))
-
-
-def unit_rows(X: sparse.csr_array) -> sparse.csr_array:
-    """X with rows of length one; a row of zeros stays as it is. Shares X's indices."""
-    of_row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-    lengths = np.sqrt(np.bincount(of_row, np.square(X.data, dtype=np.float64), minlength=X.shape[0]))
-    lengths[lengths == 0] = 1.0
-    data = (X.data / lengths[of_row]).astype(np.float32)
-    return sparse.csr_array((data, X.indices, X.indptr), shape=X.shape)
+        if self.centroids_.data.dtype != np.float32:
+            raise ValueError(f"centroids_ is {self.centroids_.dtype}; wanted float32")
 
 
 def label_means(X: sparse.csr_array, Y: sparse.csr_array) -> sparse.csr_array:
