@@ -177,6 +177,29 @@ def test_a_forest_is_its_trees_and_is_checked() -> None:
         forest._replace(separators=wild).check(40, 12)
 
 
+def test_types_that_the_kernels_do_not_expect_are_refused() -> None:
+    """Also pointers whose differences rise only because they wrap around."""
+    X, Y = problem()
+    forest = join_trees([grown(X, Y)])
+    many = forest._replace(
+        first_child=np.zeros(127, dtype=np.int32),
+        bias=np.zeros(127, dtype=np.float32),
+        separators=sparse.csr_array((127, 40), dtype=np.float32),
+        leaves=sparse.csr_array((127, 12), dtype=np.float32),
+    )
+    far = np.iinfo(np.int64).max
+    for spoiled, message in (
+        (many._replace(tree_ptr=np.array([0, 127, -128, -1, 0, 127], dtype=np.int8)), "tree_ptr is int8"),
+        (many._replace(tree_ptr=np.array([0, far, -far - 1, -1, 0, 127])), "tree_ptr does not rise"),
+        (forest._replace(first_child=forest.first_child[:, None]), "first_child is int32 of 2 dimensions"),
+        (forest._replace(first_child=forest.first_child.astype(np.float64)), "first_child is float64"),
+        (forest._replace(bias=forest.bias.astype(np.float64)), "bias is float64"),
+        (forest._replace(leaves=forest.leaves.astype(np.float64)), "leaves is float64"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            spoiled.check(40, 12)
+
+
 @pytest.mark.parametrize("k", [1, 4, 12])
 def test_mean_of_the_leaves(k: int) -> None:
     X, Y = problem()

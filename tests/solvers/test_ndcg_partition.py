@@ -76,12 +76,16 @@ def test_it_ends_where_nobody_moves_and_the_separator_takes_over() -> None:
     assert (last_ranking.kind, last_sign.kind, separator.kind) == ("ranking", "sign", "separator")
     np.testing.assert_array_equal(last_ranking.delta, last_sign.delta)
     np.testing.assert_array_equal(separator.delta, np.where(X @ separator.w + separator.bias >= 0, 1, -1))
+    assert not last_sign.w.any()
+    assert separator.w.any()
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    X, Y = tiny(1)
     with pytest.raises(ValueError, match="do not fit together"):
         next(partition_steps(X, Y, gains=np.ones(N_LABELS + 1)))
     with pytest.raises(ValueError, match="do not fit together"):
         next(partition_steps(X[1:], Y))
-    assert not last_sign.w.any()
-    assert separator.w.any()
 
 
 def test_equal_sums_rank_the_lower_label_first() -> None:
@@ -111,6 +115,14 @@ def test_a_start_that_leads_nowhere_is_tried_again() -> None:
         assert len(np.unique(steps[-1].delta[:22])) == len(np.unique(steps[-1].delta[22:])) == 1
         assert steps[-1].objective == 1
     assert min(starts) == 1 < max(starts)
+
+
+def test_after_ten_starts_without_a_reason_the_separator_learns_the_last_sides() -> None:
+    Y = sparse.csr_array(np.eye(20, 3, dtype=np.float32)[np.zeros(20, dtype=int)])  # all alike: one ranking, always
+    steps = list(partition_steps(sparse.csr_array(np.eye(20, dtype=np.float32)), Y, seed=0, C=50.0))
+    assert [step.kind for step in steps].count("start") == 10
+    assert steps[-1].kind == "separator"
+    np.testing.assert_array_equal(steps[-1].delta, steps[-2].delta)
 
 
 def test_the_seed_decides_the_start() -> None:

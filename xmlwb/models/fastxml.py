@@ -52,6 +52,7 @@ class FastXML(XMCModel):
         C_delta, the weight of the separator's loss: an instance's own is C times the node's instances over those of its
         side, so that both sides weigh the same. The released code's default is 1, for rows as they come; rows of length
         one want more: validation chose 4 or 2 on bibtex's splits, 2 on delicious'. (C_r does not matter while w = 0.)
+        With a much larger one the separator's ten Newton steps end short of its optimum.
     max_leaf_labels : int, default 100
         Labels that a leaf keeps, the most frequent ones. The released code's default.
     n_jobs : int or None, default None
@@ -93,6 +94,8 @@ class FastXML(XMCModel):
                                           w once, at the end
     a side that  not read                 the node becomes a leaf            another random start, at most ten;
     is empty                                                                 also if both rankings are the same
+                                                                             (if they still are, w learns the
+                                                                             tenth start's sides)
     nDCG         not read                 all ranks; ties as std::sort       all ranks; ties by the lower label
                                           leaves them
     separator    not read                 LIBLINEAR's L1-regularised         the same scheme, 10 steps, 1 % of the

@@ -5,7 +5,8 @@ r"""A sparse linear separator of two groups of instances: logistic regression wi
 Newton's method with coordinate descent inside: each step replaces the loss by its second-order expansion, lowers that
 plus the L1 norm one coordinate at a time, and backtracks along the direction so found. It is the scheme of LIBLINEAR's
 L1-regularised logistic regression, which FastXML's released code (fastXML.cpp) carries along. Almost all weights stay
-at zero, so a coordinate is only walked through while its gradient is near or past the penalty's slope.
+at zero, so a coordinate is only walked through while its gradient is near or past the penalty's slope; in the first
+step, past it. A step makes ten passes at most: with C far above 10 the default ten steps end short of the optimum.
 
 The kernels work on the columns of a node's own small matrix, with its features numbered afresh: no array here is as
 long as the data set is wide.
