@@ -72,11 +72,11 @@ def test_a_part_of_the_walks_is_the_same_as_in_the_whole():
     A = weighted_graph()
     whole = random_walks(A, n_walks=5, walk_length=9, random_state=3)
     walker = Walker(A, n_walks=5, walk_length=9, random_state=3)
-    parts = list(walker.parts(7))
-    assert [begin for begin, _ in parts] == list(range(0, 60, 7))
-    assert np.array_equal(np.concatenate([walks for _, walks in parts]), whole)
+    parts = [walker.rows(begin, min(begin + 7, 60)) for begin in range(0, 60, 7)]
+    assert np.array_equal(np.concatenate(parts), whole)
+    assert np.array_equal(walker.starts, whole[:, 0])
     with pytest.raises(ValueError, match="there are 60 walks"):
-        walker.fill(np.empty((2, 9), dtype=np.int32), 59)
+        walker.rows(59, 61)
 
 
 def test_a_walk_ends_where_no_edge_leaves():

@@ -8,7 +8,6 @@ can be made again on its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -69,13 +68,7 @@ def random_walks(
     [[2, -1, -1, -1], [1, 0, 1, 0], [0, 1, 0, 1]]
     """
     walker = Walker(adjacency, n_walks=n_walks, walk_length=walk_length, random_state=random_state)
-    walks = np.empty((walker.n_rows, walk_length), dtype=np.int32)
-    # Not one part a thread: the threads of a busy machine do not all run at the same speed.
-    edges = np.linspace(0, len(walks), 1 + max(1, min(256, len(walks) // 256))).astype(np.int64)
-    with ThreadPoolExecutor(effective_n_jobs(n_jobs)) as pool:
-        for part in [pool.submit(walker.fill, walks[begin:end], begin) for begin, end in pairwise(edges.tolist())]:
-            part.result()
-    return walks
+    return walker.rows(0, walker.n_rows, n_jobs=n_jobs)
 
 
 class Walker:
@@ -100,7 +93,7 @@ class Walker:
                 raise ValueError(f"{name} is {value!r}; wanted a whole number of at least 1")
         self._indptr, indices, weights = _edges(adjacency)
         V = len(self._indptr) - 1
-        self._edges = _alias_tables(self._indptr, indices, weights)
+        self._edges = alias_tables(self._indptr, indices, weights)
         rng = check_random_state(random_state)
         self.starts = np.concatenate([rng.permutation(V) for _ in range(n_walks)]).astype(np.int32)
         self._seed = np.uint64(rng.randint(2**63 - 1, dtype=np.int64))
@@ -110,19 +103,22 @@ class Walker:
     def n_rows(self) -> int:
         return len(self.starts)
 
-    def fill(self, walks: np.ndarray, begin: int) -> None:
-        """Rows begin, begin + 1, ... of the walks, into `walks`, shape (m, walk_length), int32."""
-        if walks.shape[1] != self.walk_length or not 0 <= begin <= begin + len(walks) <= self.n_rows:
-            raise ValueError(f"walks has shape {walks.shape} from row {begin} on; there are {self.n_rows} walks")
-        starts = self.starts[begin : begin + len(walks)]
-        _walk(self._indptr, self._edges, starts, begin, self._seed, walks)
+    def rows(self, begin: int, end: int, *, n_jobs: int | None = None) -> np.ndarray:
+        """Rows begin..end-1 of the walks, shape (end - begin, walk_length), int32, made in threads."""
+        if not 0 <= begin <= end <= self.n_rows:
+            raise ValueError(f"rows {begin}..{end} were asked for; there are {self.n_rows} walks")
+        walks = np.empty((end - begin, self.walk_length), dtype=np.int32)
+        # Not one part a thread: the threads of a busy machine do not all run at the same speed.
+        bounds = np.linspace(begin, end, 1 + max(1, min(256, len(walks) // 256))).astype(np.int64)
+        with ThreadPoolExecutor(effective_n_jobs(n_jobs)) as pool:
+            for task in [
+                pool.submit(self._fill, walks[a - begin : b - begin], a) for a, b in pairwise(bounds.tolist())
+            ]:
+                task.result()
+        return walks
 
-    def parts(self, n_rows: int) -> Iterator[tuple[int, np.ndarray]]:
-        """All walks, up to `n_rows` of them at a time, and the row at which each part begins."""
-        for begin in range(0, self.n_rows, n_rows):
-            walks = np.empty((min(n_rows, self.n_rows - begin), self.walk_length), dtype=np.int32)
-            self.fill(walks, begin)
-            yield begin, walks
+    def _fill(self, walks: np.ndarray, first: int) -> None:
+        _walk(self._indptr, self._edges, self.starts[first : first + len(walks)], first, self._seed, walks)
 
 
 def _edges(adjacency: sparse.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -142,7 +138,7 @@ def _edges(adjacency: sparse.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 @njit(nogil=True, cache=True)
-def _alias_tables(indptr: np.ndarray, indices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def alias_tables(indptr: np.ndarray, indices: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """For each stored edge a 32-bit threshold, the neighbour below it, and the neighbour from it on, side by side.
 
     Vose's construction: a place whose share is below average is filled up by one above.
