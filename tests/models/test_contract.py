@@ -75,6 +75,15 @@ class TestEveryModel:
             predictions.append(one.fit(planted.X_train, planted.Y_train).predict_topk(planted.X_test))
         assert all(same(predictions[0], other) for other in predictions[1:])
 
+    def test_what_prediction_alone_reads_may_change_after_the_fit(self, model: XMCModel, planted) -> None:
+        fitted = clone(model).fit(planted.X_train, planted.Y_train)
+        for name in sorted(model.prediction_params):
+            old = model.get_params()[name]
+            changed = {name: max(1, old // 2) if isinstance(old, int) else old / 2}
+            anew = clone(model).set_params(**changed).fit(planted.X_train, planted.Y_train)
+            assert same(fitted.set_params(**changed).predict_topk(planted.X_test), anew.predict_topk(planted.X_test))
+            fitted.set_params(**{name: old})
+
     def test_save_and_load(self, model: XMCModel, planted, tmp_path) -> None:
         model = clone(model).fit(planted.X_train, planted.Y_train)
         model.save(tmp_path / "model.xmlwb")

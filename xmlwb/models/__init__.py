@@ -14,6 +14,7 @@ from xmlwb.models.bonsai import Bonsai
 from xmlwb.models.callbacks import STOP, Callback, EarlyStopping, Event, Progress, chain
 from xmlwb.models.compressed_sensing import CompressedSensing
 from xmlwb.models.cplst import CPLST
+from xmlwb.models.dxml import DXML
 from xmlwb.models.fastxml import FastXML
 from xmlwb.models.knn import KNN
 from xmlwb.models.leml import LEML
@@ -26,6 +27,7 @@ from xmlwb.models.persistence import ModelFileError, read_model
 from xmlwb.models.pfastrexml import PfastreXML
 from xmlwb.models.plst import PLST
 from xmlwb.models.popular import Popular
+from xmlwb.models.sleec import SLEEC
 from xmlwb.models.svd_labels import SVDLabels
 from xmlwb.models.wsabie import WSABIE
 
@@ -76,6 +78,8 @@ METHODS: dict[str, MethodInfo] = {
         MethodInfo("pfastrexml", PfastreXML, "PfastreXML", "instance trees", 5, "Jain, Prabhu and Varma 2016"),
         MethodInfo("nb", NaiveBayes, "Naive Bayes, a score a label", "baseline", 5, "folklore; a base of LPSR"),
         MethodInfo("lpsr", LPSR, "LPSR (label partitioning)", "instance trees", 5, "Weston, Makadia and Yee 2013"),
+        MethodInfo("sleec", SLEEC, "SLEEC (sparse local embeddings)", "local embedding", 6, "Bhatia et al. 2015"),
+        MethodInfo("dxml", DXML, "DXML (label graph, deep embedding)", "deep embedding", 6, "Zhang et al. 2018"),
     )
 }
 
@@ -98,12 +102,14 @@ def load(path: str | os.PathLike, *, memory_map: bool = True) -> XMCModel:
 
 __all__ = [
     "CPLST",
+    "DXML",
     "KNN",
     "LEML",
     "LPSR",
     "METHODS",
     "MLCSSP",
     "PLST",
+    "SLEEC",
     "STOP",
     "WSABIE",
     "Bonsai",

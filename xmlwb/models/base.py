@@ -48,6 +48,8 @@ class XMCModel(ClassifierMixin, BaseEstimator):
     stage: ClassVar[str] = "step"
     #: Scores above this make a label part of ``predict``'s answer.
     decision_threshold: ClassVar[float] = 0.0
+    #: Arguments that only prediction reads: a fitted model answers at once when they are changed.
+    prediction_params: ClassVar[frozenset[str]] = frozenset()
 
     def fit(self, X: Any, Y: Any, *, eval_set: EvalSet | None = None, callback: Callback | None = None) -> Self:
         """Learn from instances and their labels.

@@ -89,6 +89,7 @@ class KNN(XMCModel):
 
     stage = "index"
     decision_threshold = 0.5
+    prediction_params = frozenset({"n_neighbors"})
 
     def __init__(
         self,

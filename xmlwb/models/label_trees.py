@@ -40,6 +40,7 @@ class LabelTrees(XMCModel):
 
     stage = "level"
     decision_threshold = math.log(0.5)
+    prediction_params = frozenset({"beam"})
 
     n_trees: int
     C: float

@@ -1,0 +1,350 @@
+r"""Deep embedding: documents are sent to where their labels lie in an embedding of the label graph."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.preprocessing import normalize
+from sklearn.utils import check_random_state
+
+from xmlwb.label_graph import LabelGraph
+from xmlwb.models.base import EvalSet
+from xmlwb.models.callbacks import Callback, Reporter
+from xmlwb.models.checkpoint import fingerprint
+from xmlwb.models.embedded_vote import EmbeddedVote
+from xmlwb.models.neural import NeuralModel
+from xmlwb.models.validation import check_number, check_seed, validate_X, validate_Y
+from xmlwb.solvers.deep_walk import DeepWalk
+from xmlwb.solvers.sparse_dense import times_dense
+from xmlwb.solvers.torch_runs import device_of, seeded
+
+
+class DXML(EmbeddedVote, NeuralModel):
+    r"""Deep extreme multi-label learning (Zhang et al. 2018): DeepWalk on the label graph, a network, k-NN.
+
+    V (L, l) embeds the labels, by DeepWalk on the graph of the labels that occur together. An instance's labels lie at
+    :math:`f_y`, the mean of theirs, and a network learns to send the instance there:
+
+    .. math:: \min_W \sum_{i=1}^n \sum_{j=1}^{l} h\bigl((f_{x_i})_j - (f_{y_i})_j\bigr), \qquad
+              f_y = \frac{V^\top y}{\operatorname{nnz}(y)}, \qquad
+              f_x = \frac{z}{\lVert z \rVert}, \quad z = W_2 \max(0, W_1 x + b_1) + b_2
+
+    with the smooth l1 loss h(a) = a^2 / 2 for |a| <= 1 and |a| - 1/2 beyond. The k training instances nearest to
+    :math:`f_x`, in the cluster nearest to it, vote on the labels.
+
+    Parameters
+    ----------
+    n_components : int, default 100
+        l, the width of the embedding (the paper: 100 for its small sets, 300 for its large ones).
+    n_hidden : int, default 256
+        Units of the hidden layer (the paper: 256 and 512).
+    activation : {"relu", None}, default "relu"
+        None leaves two linear layers, the ablation of the paper's figure 2.
+    dropout : float, default 0.2
+        Part of z that is left out at random in training, "right after the last linear layer"; its rate is not in the
+        paper.
+    n_epochs : int, default 40
+        T, passes over the instances; not in the paper. Validation on bibtex is flat from 30 to 80.
+    batch_size : int, default 32
+        Instances of a step; not in the paper. A step passes over all of W1: take 256 where d h is in the millions.
+    learning_rate : float, default 0.015
+        The paper's, constant.
+    momentum : float, default 0.9
+        The paper's.
+    weight_decay : float, default 0.0005
+        The paper's.
+    n_walks : int, default 80
+        DeepWalk: walks from each label. With 10, small graphs leave V nearly as it started: all labels alike.
+    walk_length : int, default 40
+        DeepWalk: labels of a walk.
+    window : int, default 1
+        DeepWalk: how far apart two labels of a walk may be and still count as neighbours. Validation on bibtex and
+        delicious liked 1 better than 2, 5 and 10: wider windows make labels more alike.
+    weighted : bool, default False
+        Whether walks prefer labels that occur together often; the paper's graph has no weights.
+    n_neighbors : int, default 40
+        k, the instances that vote; the paper chooses it on validation data. May be changed after the fit.
+    vote_power : float, default 10.0
+        A neighbour's vote is its cosine to this power; 0 is the paper's plain sum. May be changed after the fit.
+    n_clusters : int, default 1
+        m, clusters of the embedded training set; the paper does not say how many. Exact search goes through the
+        closest one only.
+    search : {"exact", "hnsw"}, default "exact"
+        ``"hnsw"`` finds neighbours of all clusters in a navigable small-world graph, nearly always the nearest.
+    device : str, default "auto"
+        Where the network trains: CUDA if there is one, then MPS, then the CPU; or its name.
+    checkpoint_dir : str or None, default None
+        A folder that holds the last finished epoch, from which the same fit goes on after it was killed.
+    n_jobs : int or None, default None
+        Threads of DeepWalk and of the sparse products; the model does not depend on it.
+    random_state : int or None, default 0
+        Walks, first weights, order of the instances, dropout, k-means.
+
+    Attributes
+    ----------
+    label_embeddings_ : ndarray, shape (L, l), float32
+        V; 0 for a label that never occurs with another one.
+    W1_, b1_, W2_, b2_ : ndarrays, shapes (d, h), (h,), (h, l) and (l,), float32
+        The network.
+    embedded_ : ndarray, shape (n, l), float32
+        f_x of the training instances.
+    labels_ : csr_array, shape (n, L), float32
+        Their labels.
+    centres_, assignment_ : ndarrays, shapes (m, l) float32 and (n,) int32
+        The clusters.
+    graph_ : ndarray of uint8
+        The small-world graph of ``search="hnsw"``, else empty.
+
+    Notes
+    -----
+    One event an epoch, with the mean ``loss`` of an instance and the ``instances/s``. Scores lie in [0, 1]; labels that
+    no neighbour carries are not predicted. An instance whose labels all lie at 0 does not train the network, but votes.
+    Two points of the sphere are less than 1 apart in nearly all coordinates, where the smooth l1 loss is half the
+    squared distance.
+
+    Train O(epochs x (nnz(X) h + n h l + steps x d h)) and DeepWalk; predict, for an instance, O(nnz(x) h + h l + n l /
+    m), with ``"hnsw"`` O(ef log n) distances in place of n / m; size 4 (d h + n l + L l) bytes and the labels.
+
+    ================ ============================= ============ ===================================================
+    what             paper                         code         here
+    ================ ============================= ============ ===================================================
+    DeepWalk         its parameters not stated     none known   80 walks of 40 labels, window 1, 5 negatives
+    f_y              mean of the labels' vectors                the same, then of unit length
+    first weights    not stated                                 normal, W1 of deviation 0.01
+    dropout          "right after the last linear               the same, rate 0.2
+                     layer", rate not stated
+    epochs, batch    not stated                                 40, 32
+    clusters m       not stated                                 1
+    vote             sum of the neighbours' labels              weighted by cosine^10
+    ================ ============================= ============ ===================================================
+
+    References
+    ----------
+    Zhang, Yan, Wang and Zha, "Deep extreme multi-label learning", ICMR 2018.
+
+    Examples
+    --------
+    >>> X = np.eye(4, dtype=np.float32)
+    >>> Y = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]])
+    >>> model = DXML(n_components=4, n_hidden=8, n_neighbors=2, learning_rate=1.0, device="cpu").fit(X, Y)
+    >>> model.predict(X)
+    array([[1, 1, 0, 0],
+           [1, 1, 0, 0],
+           [0, 0, 1, 1],
+           [0, 0, 1, 1]])
+    """
+
+    label_embeddings_: np.ndarray
+
+    def __init__(
+        self,
+        *,
+        n_components: int = 100,
+        n_hidden: int = 256,
+        activation: str | None = "relu",
+        dropout: float = 0.2,
+        n_epochs: int = 40,
+        batch_size: int = 32,
+        learning_rate: float = 0.015,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0005,
+        n_walks: int = 80,
+        walk_length: int = 40,
+        window: int = 1,
+        weighted: bool = False,
+        n_neighbors: int = 40,
+        vote_power: float = 10.0,
+        n_clusters: int = 1,
+        search: str = "exact",
+        device: str = "auto",
+        checkpoint_dir: str | None = None,
+        n_jobs: int | None = None,
+        random_state: int | None = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.n_hidden = n_hidden
+        self.activation = activation
+        self.dropout = dropout
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.n_walks = n_walks
+        self.walk_length = walk_length
+        self.window = window
+        self.weighted = weighted
+        self.n_neighbors = n_neighbors
+        self.vote_power = vote_power
+        self.n_clusters = n_clusters
+        self.search = search
+        self.device = device
+        self.checkpoint_dir = checkpoint_dir
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: Any,
+        Y: Any,
+        *,
+        label_graph: LabelGraph | None = None,
+        eval_set: EvalSet | None = None,
+        callback: Callback | None = None,
+    ) -> Self:
+        """Learn from instances and their labels.
+
+        Parameters
+        ----------
+        X, Y, eval_set, callback
+            As in every method, see `XMCModel.fit`.
+        label_graph : LabelGraph, optional
+            A given hierarchy, say; its first L nodes are the labels. None: the labels that occur together in Y.
+
+        Raises
+        ------
+        ValueError
+            Also if `label_graph` has another number of labels, or `checkpoint_dir` holds another fit.
+        """
+        self._given_graph = label_graph
+        try:
+            return super().fit(X, Y, eval_set=eval_set, callback=callback)
+        finally:
+            del self._given_graph
+
+    def partial_fit(self, X: Any, Y: Any, *, n_epochs: int = 1) -> Self:
+        """Go on with newly arrived instances alone: they train the network and join those that vote.
+
+        The label embeddings stay, and so do the places of the instances that were there before: their features are not
+        kept. The more epochs, the further the network moves away from them.
+
+        Parameters
+        ----------
+        X : sparse or dense, shape (n_new, d)
+        Y : sparse or dense 0/1, shape (n_new, L)
+        n_epochs : int
+            Passes over the new instances; with 0 they only join the vote.
+        """
+        check_number("n_epochs", n_epochs, low=0, integer=True)
+        X = validate_X(self, X, reset=False)
+        Y, _, _ = validate_Y(self, Y, X.shape[0], classes=self.classes_)
+        self.label_counts_ = self.label_counts_ + np.bincount(Y.indices, minlength=self.n_labels_)
+        seed = None if self.random_state is None else self.random_state + len(self.embedded_)
+        net, descent = self._network(X, Y)
+        for epoch in range(n_epochs):
+            with seeded(seed, epoch) as rng:
+                descent.epoch(rng)
+        self._keep_weights(net)
+        self._place(
+            np.concatenate([self.embedded_, self._embed(X)]), sparse.csr_array(sparse.vstack([self.labels_, Y]))
+        )
+        return self
+
+    def embed(self, X: Any) -> np.ndarray:
+        """f_x: where the network sends instances, rows of unit length.
+
+        X is sparse or dense, (n, d); f_x is (n, l), float32.
+        """
+        return self._embed(validate_X(self, X, reset=False))
+
+    def embed_labels(self, Y: Any) -> np.ndarray:
+        """f_y: the mean of the labels' embeddings, scaled to unit length; 0 for an instance without labels.
+
+        Y is a csr_array (n, L) of 0/1; f_y is (n, l), float32.
+        """
+        total = times_dense(
+            sparse.csr_array(Y, dtype=np.float32, copy=True), self.label_embeddings_, n_jobs=self.n_jobs
+        )
+        return normalize(total, copy=False)
+
+    def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
+        """The weights with gradients and momentum, X as bags, the embedded instances and labels, the small-world graph.
+
+        The label graph, at most the square of an instance's labels for each instance, is left out.
+        """
+        weights = 3 * 4 * (d * self.n_hidden + self.n_hidden * self.n_components)
+        graph = 2 * 4 * n * (self.n_components + 36) if self.search == "hnsw" else 0
+        return weights + 8 * nnz + 2 * 4 * n * self.n_components + 3 * 4 * L * self.n_components + graph
+
+    def _check_params(self) -> None:
+        for name in ("n_components", "n_hidden", "n_epochs", "batch_size", "n_walks", "window"):
+            check_number(name, getattr(self, name), low=1, integer=True)
+        check_number("walk_length", self.walk_length, low=2, integer=True)
+        check_number("learning_rate", self.learning_rate, low=0, strict=True)
+        for name in ("momentum", "dropout", "weight_decay"):
+            check_number(name, getattr(self, name), low=0)
+        for name in ("momentum", "dropout"):
+            if getattr(self, name) >= 1:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; wanted less than 1")
+        if self.activation not in ("relu", None):
+            raise ValueError(f"activation is {self.activation!r}; wanted 'relu' or None")
+        check_seed(self.random_state)
+        self._check_vote()
+        self._check_device()
+
+    def _fit(self, X: sparse.csr_array, Y: sparse.csr_array, eval_set: EvalSet | None, report: Reporter) -> None:
+        graph = self._given_graph or LabelGraph.from_labels(Y, weighted=self.weighted)
+        if graph.n_labels != Y.shape[1]:
+            raise ValueError(f"label_graph has {graph.n_labels} labels; wanted {Y.shape[1]} as in Y")
+        checkpoint = self._checkpoint(fingerprint(X, Y, graph.adjacency))
+        self.label_embeddings_ = self._label_vectors(graph)
+        net, descent = self._network(X, Y)
+
+        def keep() -> None:
+            self._keep_weights(net)
+            if eval_set is not None:
+                self._place(self._embed(X), Y)
+
+        parts = {"net": net, "optimizer": descent.optimizer}
+        self._run_epochs(parts, descent.epoch, keep, lambda: self._valid_figures(eval_set), report, checkpoint)
+        self._place(self._embed(X), Y)
+
+    def _label_vectors(self, graph: LabelGraph) -> np.ndarray:
+        """V."""
+        walk = DeepWalk(
+            n_components=self.n_components, n_walks=self.n_walks, walk_length=self.walk_length, window=self.window,
+            n_jobs=self.n_jobs, random_state=int(check_random_state(self.random_state).randint(2**31)),
+        )  # fmt: skip
+        return np.ascontiguousarray(walk.fit(graph.adjacency).embeddings_[: graph.n_labels])
+
+    def _network(self, X: sparse.csr_array, Y: sparse.csr_array) -> tuple[Any, Any]:
+        """The network and its descent: from scratch, or from the weights that are there."""
+        from xmlwb.solvers.deep_embedding import DeepEmbedding, EmbeddingDescent
+
+        device = device_of(self.device)
+        with seeded(self.random_state, 2**31):
+            net = DeepEmbedding((X.shape[1], self.n_hidden, self.n_components), self.activation, self.dropout)
+        if hasattr(self, "W1_"):
+            net.put({name: getattr(self, f"{name}_") for name in _WEIGHTS})
+        descent = EmbeddingDescent(
+            net.to(device), X, Y, self.label_embeddings_, batch_size=self.batch_size, learning_rate=self.learning_rate,
+            momentum=self.momentum, weight_decay=self.weight_decay,
+        )  # fmt: skip
+        return net, descent
+
+    def _keep_weights(self, net: Any) -> None:
+        for name in _WEIGHTS:
+            setattr(self, f"{name}_", getattr(net, name).detach().cpu().numpy().copy())
+
+    def _embed(self, X: sparse.csr_array) -> np.ndarray:
+        hidden = times_dense(X, self.W1_, n_jobs=self.n_jobs)
+        hidden += self.b1_
+        if self.activation == "relu":
+            np.maximum(hidden, 0, out=hidden)
+        return normalize(hidden @ self.W2_ + self.b2_, copy=False)
+
+    def _predict_topk(self, X: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
+        return self._vote(self._embed(X), k)
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        width, h = self.embedded_.shape[1], self.W1_.shape[1]
+        self._require_shapes(
+            W1_=(self.n_features_in_, h), b1_=(h,), W2_=(h, width), b2_=(width,),
+            label_embeddings_=(self.n_labels_, width),
+        )  # fmt: skip
+
+
+_WEIGHTS = ("W1", "b1", "W2", "b2")
