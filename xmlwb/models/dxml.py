@@ -88,14 +88,8 @@ class DXML(EmbeddedVote, NeuralModel):
         V; 0 for a label that never occurs with another one.
     W1_, b1_, W2_, b2_ : ndarrays, shapes (d, h), (h,), (h, l) and (l,), float32
         The network.
-    embedded_ : ndarray, shape (n, l), float32
-        f_x of the training instances.
-    labels_ : csr_array, shape (n, L), float32
-        Their labels.
-    centres_, assignment_ : ndarrays, shapes (m, l) float32 and (n,) int32
-        The clusters.
-    graph_ : ndarray of uint8
-        The small-world graph of ``search="hnsw"``, else empty.
+    embedded_, labels_, centres_, assignment_, graph_
+        f_x of the training instances, their labels and clusters, see `EmbeddedVote`.
 
     Notes
     -----
@@ -214,8 +208,8 @@ class DXML(EmbeddedVote, NeuralModel):
         finally:
             del self._given_graph
 
-    def partial_fit(self, X: Any, Y: Any, *, n_epochs: int = 1) -> Self:
-        """Go on with newly arrived instances alone: they train the network and join those that vote.
+    def partial_fit(self, X: Any, Y: Any, *, classes: Any = None, n_epochs: int = 1) -> Self:
+        """Go on with newly arrived instances alone: they train the network and join those that vote; at first a fit.
 
         The label embeddings stay, and so do the places of the instances that were there before: their features are not
         kept. The more epochs, the further the network moves away from them.
@@ -224,9 +218,20 @@ class DXML(EmbeddedVote, NeuralModel):
         ----------
         X : sparse or dense, shape (n_new, d)
         Y : sparse or dense 0/1, shape (n_new, L)
+        classes : array-like, optional
+            For a 1-D Y all that it may hold, which the first Y must hold already.
         n_epochs : int
             Passes over the new instances; with 0 they only join the vote.
         """
+        if not self.__sklearn_is_fitted__():
+            self.fit(X, Y)
+        else:
+            self._go_on(X, Y, n_epochs)
+        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(f"classes has {len(classes)} values; wanted the {len(self.classes_)} of the first Y")
+        return self
+
+    def _go_on(self, X: Any, Y: Any, n_epochs: int) -> None:
         check_number("n_epochs", n_epochs, low=0, integer=True)
         X = validate_X(self, X, reset=False)
         Y, _, _ = validate_Y(self, Y, X.shape[0], classes=self.classes_)
@@ -240,7 +245,6 @@ class DXML(EmbeddedVote, NeuralModel):
         self._place(
             np.concatenate([self.embedded_, self._embed(X)]), sparse.csr_array(sparse.vstack([self.labels_, Y]))
         )
-        return self
 
     def embed(self, X: Any) -> np.ndarray:
         """f_x: where the network sends instances, rows of unit length.
