@@ -242,9 +242,8 @@ class DXML(EmbeddedVote, NeuralModel):
             with seeded(seed, epoch) as rng:
                 descent.epoch(rng)
         self._keep_weights(net)
-        self._place(
-            np.concatenate([self.embedded_, self._embed(X)]), sparse.csr_array(sparse.vstack([self.labels_, Y]))
-        )
+        labels = sparse.csr_array(sparse.vstack([self.labels_, Y]))
+        self._place(np.concatenate([self.embedded_, self._embed(X)]), labels)
 
     def embed(self, X: Any) -> np.ndarray:
         """f_x: where the network sends instances, rows of unit length.
@@ -258,10 +257,8 @@ class DXML(EmbeddedVote, NeuralModel):
 
         Y is a csr_array (n, L) of 0/1; f_y is (n, l), float32.
         """
-        total = times_dense(
-            sparse.csr_array(Y, dtype=np.float32, copy=True), self.label_embeddings_, n_jobs=self.n_jobs
-        )
-        return normalize(total, copy=False)
+        Y = sparse.csr_array(Y, dtype=np.float32, copy=True)
+        return normalize(times_dense(Y, self.label_embeddings_, n_jobs=self.n_jobs), copy=False)
 
     def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
         """The weights with gradients and momentum, X as bags, the embedded instances and labels, the small-world graph.
