@@ -64,6 +64,7 @@ lint: $(STAMP)
 	@echo "== mypy: types"
 	@$(BIN)/mypy
 
+# One thread of BLAS and torch for each test process: two on two cores would wait for each other.
 # All three run even if an earlier one failed; the tests come last, so that their summary closes the output.
 test: $(STAMP)
 	@failed=0; \
@@ -71,7 +72,7 @@ test: $(STAMP)
 	echo "== mypy: types"; $(BIN)/mypy || failed=1; \
 	echo "== pytest: tests, doctests and notebooks, $(JOBS) processes"; \
 	shopt -s nullglob; \
-	XMLWB_FAST=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval-lax --nbval-current-env \
+	XMLWB_FAST=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval-lax --nbval-current-env \
 	  tests xmlwb notebooks/*.ipynb notebooks/solutions/*.ipynb || failed=1; \
 	[ $$failed = 0 ] || { echo "make test: something failed, see above"; exit 1; }
 

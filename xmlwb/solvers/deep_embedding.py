@@ -82,7 +82,11 @@ class EmbeddingDescent:
     ) -> None:
         self.net, self.batch_size, self.device = net, batch_size, net.W1.device
         self.optimizer = torch.optim.SGD(
-            net.parameters(), lr=learning_rate, momentum=momentum, weight_decay=weight_decay, fused=True
+            net.parameters(),
+            lr=learning_rate,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
         )
         self._rows = np.flatnonzero(Y @ V.any(axis=1).astype(np.float32))
         self._X, self._Y = SparseRows(X, self.device), SparseRows(Y, self.device)
