@@ -53,6 +53,7 @@ _PLACES = {
     "lpsr": 19,
     "nb": 20,
     "naivebayes": 20,
+    "sleec": 22,
 }
 
 
