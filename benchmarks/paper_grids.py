@@ -36,6 +36,7 @@ GRIDS: dict[str, list[Stage]] = {
     "wsabie": [{"n_components": [100], "n_epochs": [20], "learning_rate": [0.3, 0.2, 0.5]}, {"n_epochs": [40]}],
     "fastxml": [{"C": [4.0, 2.0]}],
     "lpsr": [{"n_labels": [100], "n_trees": [1, 2]}],
+    "sleec": [{"n_graph_neighbors": [250], "n_neighbors": [25, 15, 40, 70]}],
     "dxml": [{"weighted": [False, True], "n_neighbors": [20, 40, 80], "vote_power": [10.0, 0.0]}],
     "nb": [{"smoothing": [30.0, 10.0, 100.0]}],
 }
