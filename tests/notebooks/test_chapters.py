@@ -132,6 +132,9 @@ def test_a_plan_for_a_class_adds_up(info: ChapterInfo) -> None:
         "trees.two_means_step",
         "trees.beam_search",
         "trees.tail_winner",
+        "dxml.one_walk",
+        "dxml.label_targets",
+        "dxml.knn_vote",
     ],
 )
 def test_what_a_student_wrote_is_used_after_it_passes(name: str) -> None:

@@ -101,6 +101,15 @@ CHAPTERS: list[ChapterInfo] = [
         key="trees",
         more_minutes=55,
     ),
+    ChapterInfo(
+        number=6,
+        slug="dxml-label-graph",
+        title="The label graph: neighbours instead of columns",
+        minutes=90,
+        question="Labels that occur together are neighbours in a graph: does a deep embedding of it help?",
+        key="dxml",
+        more_minutes=40,
+    ),
 ]
 
 
