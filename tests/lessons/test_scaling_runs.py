@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xmlwb.lessons.tree_scaling import growth_in_words, measured_scaling, prediction_growth
+from xmlwb.lessons.tree_scaling import growth_in_words, measured_scaling, nodes_and_time, prediction_growth
 
 LABELS = (1000, 10_000, 100_000, 1_000_000)
 
@@ -120,3 +120,11 @@ def test_the_reader_returns_the_table(tmp_path):
     )
     whole.to_csv(tmp_path / "runs.csv", index=False)
     pd.testing.assert_frame_equal(measured_scaling(tmp_path / "runs.csv"), whole)
+
+
+def test_nodes_of_a_binary_tree_grow_by_the_beam_a_level():
+    table = runs(lambda L, _: 1e-3 * L).assign(model_MB=1.0)
+    table["depth"] = table["L"].map({1000: 5, 10_000: 8, 100_000: 11, 1_000_000: 14})
+    found = nodes_and_time(table)
+    assert found["nodes"].tolist() == [3 * 25, 3 * 55, 3 * 85, 3 * 115]
+    assert found.loc[1000, "ns a node"] == pytest.approx(1e6 * 1.0 / 75)

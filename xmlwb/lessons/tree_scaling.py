@@ -15,7 +15,7 @@ BEAM = 10
 _COMMAND = "python benchmarks/tree_scaling.py"
 _COLUMNS = {
     "method", "distribution", "L", "n", "d", "beam", "train_s", "peak_GiB", "model_MB", "ms_per_instance", "P@1", "P@5",
-    "PSP@5", "recall@1", "recall@5",
+    "PSP@5", "recall@1", "recall@5", "depth",
 }  # fmt: skip
 
 
@@ -101,6 +101,35 @@ def growth_in_words(table: pd.DataFrame, beam: int = BEAM) -> str:
     return "\n".join(
         _verdict(str(method), growth.loc[method]) for method in dict.fromkeys(growth.index.get_level_values(0))
     )
+
+
+def nodes_and_time(table: pd.DataFrame, beam: int = BEAM, n_trees: int = 3) -> pd.DataFrame:
+    """How many nodes a prediction of Parabel visits, and how long it stays at one: why time grows as it does.
+
+    A level of a binary tree has 2, 4, 8 ... nodes, of which the beam keeps at most its width. From the level on that is
+    wider than the beam, each level adds the same: the nodes are a line in log L. What is left of the growth is the time
+    at a node, which rises when the model no longer fits into the processor's caches.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `measured_scaling` returns.
+    beam : int
+    n_trees : int
+        Trees of the measured model.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by L, means over the distributions: ``depth``, ``nodes`` visited in all trees, ``ms`` an instance, the
+        nanoseconds of a ``node`` ("ns a node"), ``MB`` of the model.
+    """
+    rows = table[(table["method"] == "Parabel") & (table["beam"] == beam)]
+    nodes = [n_trees * sum(min(beam, 2**level) for level in range(int(depth))) for depth in rows["depth"]]
+    rows = rows.assign(nodes=nodes, ms=rows["ms_per_instance"], MB=rows["model_MB"])
+    means = rows.groupby("L")[["depth", "nodes", "ms", "MB"]].mean()
+    means.insert(3, "ns a node", 1e6 * means["ms"] / means["nodes"])
+    return means
 
 
 def _verdict(method: str, fits: pd.DataFrame) -> str:
