@@ -116,6 +116,7 @@ def test_the_reader_returns_the_table(tmp_path):
         train_s=1.5,
         peak_GiB=0.5,
         model_MB=3.0,
+        depth=5,
         **dict.fromkeys(("P@1", "P@5", "PSP@5", "recall@1", "recall@5"), 50.0),
     )
     whole.to_csv(tmp_path / "runs.csv", index=False)
