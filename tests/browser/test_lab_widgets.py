@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab_page import LabPage
 from playwright.sync_api import expect
-from trial_notebooks import FIT, MAP, PANEL, SLIDER
+from trial_notebooks import FIT, MAP, PANEL, POINTS, SLIDER
 
 OpenCells = Callable[..., LabPage]
 
@@ -114,3 +114,22 @@ def test_a_map_fills_in_the_open_tab_and_stops_while_the_next_cell_waits(open_ce
     lab.await_text("running: ")
     lab.button("Stop").click()
     lab.await_text("stopped: ")
+
+
+def test_clicks_on_points_are_heard(open_cells: OpenCells) -> None:
+    lab = open_cells("points", POINTS)
+    lab.run_all()
+    figure = lab.figure()
+    for point, told in ((1, "second"), (1, "second second"), (0, "second second first")):
+        x, y = figure.evaluate(
+            """(div, point) => {
+              const { xaxis, yaxis } = div._fullLayout, corner = div.getBoundingClientRect();
+              return [corner.left + xaxis._offset + xaxis.d2p(point), corner.top + yaxis._offset + yaxis.d2p(point)];
+            }""",
+            point,
+        )
+        lab.page.mouse.move(x, y)
+        lab.page.wait_for_timeout(200)  # plotly looks for the point below the pointer only so often
+        lab.page.mouse.click(x, y)
+        expect(lab.page.get_by_text(told, exact=True)).to_be_visible()
+        lab.page.wait_for_timeout(500)  # or it would be a double click

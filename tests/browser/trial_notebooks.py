@@ -55,6 +55,20 @@ live = LiveMap(cell, draw, {"first": "First", "second": "Second"}, (20, 20), sta
 live""",
 ]
 
+# Two points that tell what they are when they are clicked on.
+POINTS = [
+    """\
+import ipywidgets as widgets
+import plotly.graph_objects as go
+from xmlwb.widgets import LiveFigure
+
+points = go.Scatter(x=[0, 1], y=[0, 1], mode="markers", marker={"size": 30}, customdata=["first", "second"])
+view = LiveFigure(go.Figure(points))
+heard = widgets.Label()
+view.on_click(lambda told: setattr(heard, "value", f"{heard.value} {told}"))
+widgets.VBox([view, heard])""",
+]
+
 PANEL = [
     """\
 import ipywidgets as widgets

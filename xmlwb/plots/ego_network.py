@@ -158,7 +158,7 @@ def _mark_names(figure: go.Figure, nodes: pd.DataFrame, at: NDArray[np.float64],
 
 
 def path_strip_figure(
-    nodes: Sequence[int], names: Sequence[str], shared: Sequence[int], *, title: str = "", height: int = 170
+    nodes: Sequence[int], names: Sequence[str], shared: Sequence[int], *, title: str = "", height: int = 135
 ) -> go.Figure:
     """Labels of a path in a row, and how many documents each shares with the next.
 
@@ -194,7 +194,7 @@ def path_strip_figure(
         title={"text": title, "font": {"size": FONT_SIZE}},
         annotations=notes,
         height=height,
-        margin={"t": 45, "b": 5, "l": 5, "r": 5},
+        margin={"t": 35, "b": 0, "l": 5, "r": 5},
         showlegend=False,
         dragmode=False,
     )
