@@ -26,7 +26,8 @@ class DeepWalk:
     n_components : int, default 100
         l, the width of a vector. DXML's paper: 100 for small data sets, 300 for large ones.
     n_walks : int, default 10
-        Gamma, walks from each node. DeepWalk's released code names 80 as its paper's value for BlogCatalog.
+        Gamma, walks from each node. DeepWalk's released code names 80 as its paper's value for BlogCatalog, and a few
+        hundred nodes want as many: with 10 walks from each of debtags' 571 labels the learning has hardly begun.
     walk_length : int, default 40
         t, nodes of a walk; as DeepWalk's.
     window : int, default 10
@@ -72,7 +73,9 @@ class DeepWalk:
 
     gensim's ``Word2Vec`` minimises the same objective. It is not used: with more than one thread it gives another
     result each time, it wants the walks as lists of words, and it is one more compiled dependency.
-    ``benchmarks/deep_walk_speed.py`` measures both.
+    ``benchmarks/deep_walk_speed.py`` runs both on the same graph, tells edges that were taken out from pairs that are
+    none by the cosine, and gives, with two threads: debdeps, AUC 0.956 and gensim 0.958, in 39 and 83 s of processor
+    time; with ``--data debtags`` 0.599 and 0.593, with ``--walks 80`` besides 0.791 and 0.795.
 
     Time O(n_epochs n_walks walk_length window (K + 1) l) for each node. Memory 8 V l bytes for the vectors, 4 V
     walk_length for a pass of walks, 12 for each edge, and 50 MB.
