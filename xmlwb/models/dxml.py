@@ -65,7 +65,7 @@ class DXML(EmbeddedVote, NeuralModel):
     weighted : bool, default False
         Whether walks prefer labels that occur together often; the paper's graph has no weights.
     n_neighbors : int, default 40
-        k, the instances that vote; the paper chooses it on validation data. May be changed after the fit.
+        k, the instances that vote; chosen on validation data in the paper. May be changed after the fit.
     vote_power : float, default 10.0
         A neighbour's vote is its cosine to this power; 0 is the paper's plain sum. May be changed after the fit.
     n_clusters : int, default 1
@@ -74,7 +74,7 @@ class DXML(EmbeddedVote, NeuralModel):
     search : {"exact", "hnsw"}, default "exact"
         ``"hnsw"`` finds neighbours of all clusters in a navigable small-world graph, nearly always the nearest.
     device : str, default "auto"
-        Where the network trains: CUDA if there is one, then MPS, then the CPU; or its name.
+        Where the network trains: CUDA, else MPS, else the CPU; or its name.
     checkpoint_dir : str or None, default None
         A folder that holds the last finished epoch, from which the same fit goes on after it was killed.
     n_jobs : int or None, default None
@@ -211,8 +211,8 @@ class DXML(EmbeddedVote, NeuralModel):
     def partial_fit(self, X: Any, Y: Any, *, classes: Any = None, n_epochs: int = 1) -> Self:
         """Go on with newly arrived instances alone: they train the network and join those that vote; at first a fit.
 
-        The label embeddings stay, and so do the places of the instances that were there before: their features are not
-        kept. The more epochs, the further the network moves away from them.
+        The label embeddings and the places of the older instances stay, since their features are not kept: with more
+        epochs, the network moves further away from them.
 
         Parameters
         ----------
@@ -266,8 +266,8 @@ class DXML(EmbeddedVote, NeuralModel):
         The label graph, at most the square of an instance's labels for each instance, is left out.
         """
         weights = 3 * 4 * (d * self.n_hidden + self.n_hidden * self.n_components)
-        graph = 2 * 4 * n * (self.n_components + 36) if self.search == "hnsw" else 0
-        return weights + 8 * nnz + 2 * 4 * n * self.n_components + 3 * 4 * L * self.n_components + graph
+        graph = 8 * n * (self.n_components + 36) if self.search == "hnsw" else 0
+        return weights + 8 * nnz + 4 * (2 * n + 3 * L) * self.n_components + graph
 
     def _check_params(self) -> None:
         for name in ("n_components", "n_hidden", "n_epochs", "batch_size", "n_walks", "window"):
