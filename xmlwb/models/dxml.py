@@ -246,10 +246,7 @@ class DXML(EmbeddedVote, NeuralModel):
         self._place(np.concatenate([self.embedded_, self._embed(X)]), labels)
 
     def embed(self, X: Any) -> np.ndarray:
-        """f_x: where the network sends instances, rows of unit length.
-
-        X is sparse or dense, (n, d); f_x is (n, l), float32.
-        """
+        """f_x: where the network sends the rows of X, sparse or dense (n, d): rows of unit length, (n, l) float32."""
         return self._embed(validate_X(self, X, reset=False))
 
     def embed_labels(self, Y: Any) -> np.ndarray:
