@@ -10,8 +10,9 @@ from scipy.sparse import csr_array, diags_array
 
 from xmlwb.lessons.dxml import EXERCISES, QUESTIONS
 from xmlwb.lessons.exercises import judge
-from xmlwb.lessons.graph_exercises import knn_vote, label_targets, one_walk
+from xmlwb.lessons.graph_exercises import label_targets, one_walk
 from xmlwb.lessons.questions import MultipleChoice, Numeric
+from xmlwb.lessons.vote_exercise import knn_vote
 from xmlwb.solvers.neighbour_vote import nearest, vote
 
 ONE_WALK, LABEL_TARGETS, KNN_VOTE = EXERCISES

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from xmlwb.lessons.exercises import Exercise
-from xmlwb.lessons.graph_exercises import KNN_VOTE, LABEL_TARGETS, ONE_WALK
+from xmlwb.lessons.graph_exercises import LABEL_TARGETS, ONE_WALK
 from xmlwb.lessons.questions import Choice, MultipleChoice, Numeric, Question, Slip
+from xmlwb.lessons.vote_exercise import KNN_VOTE
 
 EXERCISES: list[Exercise] = [ONE_WALK, LABEL_TARGETS, KNN_VOTE]
 
