@@ -63,7 +63,7 @@ def map_and_graph_figure(
     _add_ego(figure, names, positives, chosen, neighbours)
     for update in (figure.update_xaxes, figure.update_yaxes):
         update(showticklabels=False, showgrid=False, showline=False, ticks="")
-    figure.update_xaxes(title="near = similar; the axes have no unit", title_standoff=0, row=1, col=1)
+    figure.update_xaxes(title="near = similar; the axes have no unit", title_standoff=8, row=1, col=1)
     low, high = _window(places, positives, [chosen, *(n.label for n in neighbours)])
     figure.update_xaxes(range=[low[0], high[0]], row=1, col=1)
     figure.update_yaxes(range=[low[1], high[1]], row=1, col=1)
