@@ -40,7 +40,7 @@ NAMES = {
 Embed = Callable[..., np.ndarray]
 
 
-def deep_walk(adjacency: csr_array, *, random_state: int = 0, **settings: int) -> np.ndarray:
+def deep_walk(adjacency: csr_array, *, random_state: int = 0, **settings: Any) -> np.ndarray:
     """DeepWalk's vectors (V, l) of all nodes, two threads."""
     return DeepWalk(**settings, n_jobs=2, random_state=random_state).fit(adjacency).embeddings_
 
@@ -95,7 +95,7 @@ class WalkSettings:
         """Each setting varied by itself, the others where they start, without weights: "setting", "value", measures."""
         if self._curves is None:
             rows = [
-                {"setting": name, "value": value, **self.measure(**{**self._start, name: value})[0]}
+                {"setting": name, "value": value, **self.measure(weighted=False, **{**self._start, name: value})[0]}
                 for name, values in self._settings.items()
                 for value in values
             ]

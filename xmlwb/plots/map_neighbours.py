@@ -105,7 +105,7 @@ def _add_map(
         y=places[drawn, 1],
         mode="markers",
         marker={"color": "#BBBBBB", "size": 5},
-        text=[escape(names[label]) for label in drawn],
+        text=[escape(names[int(label)]) for label in drawn],
         hovertemplate="%{text}<extra></extra>",
         showlegend=False,
         row=1,

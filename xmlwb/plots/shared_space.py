@@ -102,7 +102,7 @@ def _add_labels(figure: go.Figure, places: np.ndarray, names: Sequence[str], gro
     figure.add_scatter(
         x=places[others, 0], y=places[others, 1], mode="markers",
         marker={"symbol": "star", "size": 7, "color": "#999999"},
-        text=[escape(names[label]) for label in others], hovertemplate="label %{text}<extra></extra>",
+        text=[escape(names[int(label)]) for label in others], hovertemplate="label %{text}<extra></extra>",
         name="other labels", row=1, col=1,
     )  # fmt: skip
     figure.add_scatter(
@@ -115,7 +115,7 @@ def _add_labels(figure: go.Figure, places: np.ndarray, names: Sequence[str], gro
             "color": [PALETTE[of[label] % len(PALETTE)] for label in named],
             "line": {"color": BLACK, "width": 2},
         },
-        text=[escape(names[label]) for label in named],
+        text=[escape(names[int(label)]) for label in named],
         hovertemplate="label %{text}<extra></extra>",
         showlegend=False,
         row=1,
@@ -123,7 +123,7 @@ def _add_labels(figure: go.Figure, places: np.ndarray, names: Sequence[str], gro
     )
     for label in named:
         figure.add_annotation(
-            x=places[label, 0], y=places[label, 1], text=f"<b>{escape(names[label])}</b>", showarrow=False, yshift=20,
+            x=places[label, 0], y=places[label, 1], text=f"<b>{escape(names[int(label)])}</b>", showarrow=False, yshift=20,
             font={"size": FONT_SIZE - 2}, bgcolor="rgba(255,255,255,0.75)", row=1, col=1,
         )  # fmt: skip
 
