@@ -123,8 +123,8 @@ def _add_labels(figure: go.Figure, places: np.ndarray, names: Sequence[str], gro
     )
     for label in named:
         figure.add_annotation(
-            x=places[label, 0], y=places[label, 1], text=f"<b>{escape(names[int(label)])}</b>", showarrow=False, yshift=20,
-            font={"size": FONT_SIZE - 2}, bgcolor="rgba(255,255,255,0.75)", row=1, col=1,
+            x=places[label, 0], y=places[label, 1], text=f"<b>{escape(names[int(label)])}</b>", showarrow=False,
+            yshift=20, font={"size": FONT_SIZE - 2}, bgcolor="rgba(255,255,255,0.75)", row=1, col=1,
         )  # fmt: skip
 
 
