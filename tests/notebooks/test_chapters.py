@@ -94,7 +94,7 @@ def test_a_chapter_has_the_parts_that_every_chapter_has(info: ChapterInfo) -> No
     assert 3 <= len(objectives) <= 5
     assert text.count("**Predict first.**") >= 3
     source = "\n".join(cell.source for cell in cells(NOTEBOOKS / info.file))
-    assert "slider_figure(" in source
+    assert re.search(r"\b(slider_figure|graph_growth|walk_settings)\(", source)  # two are made of it
     assert "tails.tail_views(" in source
     assert "plots.tail_figures(" in source
 
