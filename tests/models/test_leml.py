@@ -12,6 +12,7 @@ from xmlwb.datasets.synthetic import make_synthetic
 from xmlwb.metrics import precision_at_k
 from xmlwb.models import LEML, STOP, ModelFileError
 from xmlwb.models.leml import _balanced
+from xmlwb.models.persistence import write_model
 from xmlwb.solvers import sparse_dense
 from xmlwb.solvers.factored_loss import LOSSES
 
@@ -153,7 +154,6 @@ def test_bad_arguments(argument, value, planted):
 
 def test_a_file_with_an_argument_out_of_range_is_not_loaded(planted, tmp_path):
     model = LEML(n_iter=1).fit(planted.X_train, planted.Y_train)
-    model.alpha = -1.0
-    model.save(tmp_path / "model")
+    write_model(tmp_path / "model", "LEML", model.get_params() | {"alpha": -1.0}, model._state())
     with pytest.raises(ModelFileError, match="alpha"):
         LEML.load(tmp_path / "model")

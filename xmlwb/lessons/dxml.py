@@ -143,7 +143,7 @@ QUESTIONS: list[Question] = [
                 "has both.",
             ),
             Choice(
-                "How a game is related to its programming language.",
+                "Which programming language goes with which kind of program: a path of two steps.",
                 "There is no path between two facets: they are separate stars. That relation only the documents tell.",
             ),
             Choice(
