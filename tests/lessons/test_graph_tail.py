@@ -13,7 +13,7 @@ from xmlwb.metrics import precision_at_k
 from xmlwb.models.dxml import DXML
 from xmlwb.tails import frequency_bins
 
-SMALL = {"n_components": 8, "n_epochs": 3, "n_neighbors": 5, "device": "cpu"}
+SMALL = {"n_components": 8, "n_hidden": 16, "n_epochs": 3, "n_neighbors": 5, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")

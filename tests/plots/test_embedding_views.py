@@ -90,7 +90,7 @@ def test_both_panels_say_what_the_sliders_stand_for() -> None:
     figure = neighbour_settings_figure(*neighbour_tables(), 10, 8)
     titles = [a.text for a in figure.layout.annotations]
     assert "<b>k = 10</b>: P@1 60.2 %, P@5 30.0 %" in titles
-    assert "<b>8 clusters</b>: 0.20 ms, finds 70% of the nearest" in titles
+    assert "<b>8 clusters</b>: 0.2 ms, finds 70% of the nearest" in titles
     (ring,) = [t for t in figure.data if t.legendgroup == "now" and t.xaxis == "x2"]
     assert (ring.x[0], ring.y[0]) == (0.2, 70)
     compared = [t.name for t in figure.data if t.name and "no clusters" in t.name]

@@ -65,7 +65,7 @@ def graph_tail_figure(known: pd.DataFrame, gain: pd.DataFrame, baseline: str, k:
             )
     figure.add_hline(
         y=100 * chance, line={"color": BLACK, "width": 1.5, "dash": "dot"}, row=1, col=1,
-        annotation={"text": "chance", "xanchor": "right", "x": 1, "yanchor": "bottom"},
+        annotation={"text": "chance", "xanchor": "center", "x": 0.67, "yanchor": "bottom"},
     )  # fmt: skip
     figure.add_hline(y=0, line={"color": BLACK, "width": 1.5}, row=1, col=2)
     figure.update_yaxes(title="10 nearest of the same facet, per cent", rangemode="tozero", row=1, col=1)
@@ -82,7 +82,7 @@ def graph_tail_figure(known: pd.DataFrame, gain: pd.DataFrame, baseline: str, k:
 
 
 def seeds_table(table: pd.DataFrame, metrics: Sequence[str], names: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Mean and spread over seeds for reading, "61.2 ± 0.3" in per cent: a row a model, a column a metric.
+    """Mean and standard deviation over seeds, "61.2 ± 0.3" in per cent: a row a model, a column a metric.
 
     Parameters
     ----------
@@ -103,7 +103,8 @@ def seeds_table(table: pd.DataFrame, metrics: Sequence[str], names: Mapping[str,
     mean, spread = grouped[list(metrics)].mean(), grouped[list(metrics)].std()
     shown = {
         names.get(metric, metric): [
-            f"{100 * m:.1f} ± {100 * s:.1f}" for m, s in zip(mean[metric], spread[metric], strict=True)
+            f"{100 * m:.1f}" + ("" if pd.isna(s) else f" ± {100 * s:.1f}")
+            for m, s in zip(mean[metric], spread[metric], strict=True)
         ]
         for metric in metrics
     }

@@ -32,7 +32,7 @@ def neighbour_settings_figure(votes: pd.DataFrame, searches: pd.DataFrame, k: in
         cols=2, horizontal_spacing=0.12,
         subplot_titles=[
             f"<b>k = {k}</b>: P@1 {100 * now['P@1']:.1f} %, P@5 {100 * now['P@5']:.1f} %",
-            f"<b>{_clusters(clusters)}</b>: {search['ms']:.2f} ms, finds {search['recall']:.0%} of the nearest",
+            f"<b>{_clusters(clusters)}</b>: {search['ms']:.3g} ms, finds {search['recall']:.0%} of the nearest",
         ],
     )  # fmt: skip
     for metric, (colour, symbol, dash) in _LOOKS.items():
@@ -82,7 +82,7 @@ def _add_searches(figure: go.Figure, searches: pd.DataFrame) -> None:
         textposition="bottom right",
         cliponaxis=False,
         name="in the closest of so many clusters",
-        hovertemplate="%{text} clusters: %{x:.2f} ms, %{y:.0f} %<extra></extra>",
+        hovertemplate="%{text} clusters: %{x:.3g} ms, %{y:.0f} %<extra></extra>",
         row=1,
         col=2,
     )
@@ -91,7 +91,7 @@ def _add_searches(figure: go.Figure, searches: pd.DataFrame) -> None:
         figure.add_scatter(
             x=graph["ms"], y=100 * graph["recall"], mode="markers",
             marker={"color": VERMILION, "symbol": "star", "size": 17}, name="HNSW, over all",
-            hovertemplate="HNSW: %{x:.2f} ms, %{y:.1f} %<extra></extra>", row=1, col=2,
+            hovertemplate="HNSW: %{x:.3g} ms, %{y:.1f} %<extra></extra>", row=1, col=2,
         )  # fmt: skip
 
 
