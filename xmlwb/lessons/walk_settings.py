@@ -148,7 +148,7 @@ def walk_settings(
     return slider_figure(
         study,
         alt="Share of good neighbours against walk length, window, dimension and number of walks",
-        labels={"weighted": "prefer neighbours that share many documents"},
+        labels={"weighted": "walks prefer heavy edges"},
         **{name: _notches(NAMES[name], values, start[name]) for name, values in settings.items()},
         weighted=False,
     )

@@ -102,7 +102,7 @@ def embedding_quality_figure(
         title={"text": title, "font": {"size": FONT_SIZE + 1}},
         height=450,
         margin={"t": 60, "b": 120, "r": 130},
-        legend={"orientation": "h", "y": -0.26, "yanchor": "top"},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
     )
 
 

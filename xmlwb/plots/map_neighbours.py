@@ -82,7 +82,7 @@ def map_and_graph_figure(
         title={"text": title, "font": {"size": FONT_SIZE + 1}, "subtitle": {"text": all_labels}},
         height=620,
         margin={"t": 110, "b": 110, "l": 20, "r": 20},
-        legend={"orientation": "h", "y": -0.08, "yanchor": "top", "font": {"size": FONT_SIZE - 1}},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "font": {"size": FONT_SIZE - 1}},
     )
 
 

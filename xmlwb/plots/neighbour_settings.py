@@ -66,7 +66,9 @@ def neighbour_settings_figure(votes: pd.DataFrame, searches: pd.DataFrame, k: in
     figure.update_yaxes(title="of the k nearest found, per cent", range=[0, 106], row=1, col=2)
     figure.update_annotations(font_size=FONT_SIZE)
     return figure.update_layout(
-        height=470, margin={"t": 50, "b": 120}, legend={"orientation": "h", "y": -0.22, "yanchor": "top"}
+        height=470,
+        margin={"t": 50, "b": 120},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
     )
 
 
