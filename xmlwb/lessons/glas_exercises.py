@@ -239,7 +239,7 @@ CHOOSE_LAMBDA = Exercise(
     hints=(
         "A row for each lambda, a column for each seed. What may choose, and what may only be looked at once?",
         "The mean over a row of `valid` says how good a lambda is. Its best entry says how lucky a seed was.",
-        "Which row has the highest mean? At a tie the smaller lambda, wherever it stands. Then the mean of the same row "
-        "of `test`: return the two as a pair.",
+        "Which row has the highest mean? At a tie the smaller lambda, wherever it stands. Then the mean of the same "
+        "row of `test`: return the two as a pair.",
     ),
 )
