@@ -16,6 +16,7 @@ from xmlwb.models.compressed_sensing import CompressedSensing
 from xmlwb.models.cplst import CPLST
 from xmlwb.models.dxml import DXML
 from xmlwb.models.fastxml import FastXML
+from xmlwb.models.glas import EmbeddingClassifier
 from xmlwb.models.knn import KNN
 from xmlwb.models.leml import LEML
 from xmlwb.models.lpsr import LPSR
@@ -80,6 +81,7 @@ METHODS: dict[str, MethodInfo] = {
         MethodInfo("lpsr", LPSR, "LPSR (label partitioning)", "instance trees", 5, "Weston, Makadia and Yee 2013"),
         MethodInfo("sleec", SLEEC, "SLEEC (sparse local embeddings)", "local embedding", 6, "Bhatia et al. 2015"),
         MethodInfo("dxml", DXML, "DXML (label graph, deep embedding)", "deep embedding", 6, "Zhang et al. 2018"),
+        MethodInfo("glas", EmbeddingClassifier, "GLaS (labels on a sphere)", "deep embedding", 7, "Guo et al. 2019"),
     )
 }
 
@@ -116,6 +118,7 @@ __all__ = [
     "Callback",
     "CompressedSensing",
     "EarlyStopping",
+    "EmbeddingClassifier",
     "Event",
     "FastXML",
     "MethodInfo",

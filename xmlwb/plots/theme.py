@@ -54,6 +54,8 @@ _PLACES = {
     "nb": 20,
     "naivebayes": 20,
     "sleec": 22,
+    "glas": 23,
+    "embeddingclassifier": 23,
 }
 
 
