@@ -82,7 +82,8 @@ class GapFit(LiveFit):
         self._bar_of_controls = widgets.Box(
             list(self.controls.values()), layout={"display": "flex", "flex_flow": "row wrap", "grid_gap": "4px 24px"}
         )
-        self.children = (self._bar_of_controls, *self.children)
+        children: tuple[Any, ...] = (self._bar_of_controls, *self.children)
+        self.children = children
         self.view.alt = "Precision on training and validation rows by epoch, and the gap of each run"
         for widget in self.controls.values():
             widget.observe(lambda _change: self._show(), names="value")

@@ -76,6 +76,21 @@ def model_styles(models: Iterable[str]) -> dict[str, Style]:
     return {name: _style(places[name]) for name in names}
 
 
+#: The regularisers of the GLaS paper keep their style, too.
+_REGULARIZERS = ("none", "spread-out", "graph Laplacian", "GLaS", "Gravity")
+
+
+def style_of_regularizer(name: str) -> Style:
+    """A regulariser's style, by the names of chapter 07; another name gets the next one.
+
+    >>> style_of_regularizer("GLaS").colour == BLUE
+    True
+    """
+    colours = (VERMILION, ORANGE, GREEN, BLUE, PURPLE)
+    place = _REGULARIZERS.index(name) if name in _REGULARIZERS else len(_REGULARIZERS)
+    return Style((*colours, SKY)[place], SYMBOLS[place], DASHES[place])
+
+
 def _style(place: int) -> Style:
     """Past the last colour, colours begin again with other symbols and dashes."""
     size = len(PALETTE)
