@@ -2,16 +2,16 @@ r"""An embedding classifier whose label embeddings are regularised by what occur
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import normalize
 
-from xmlwb.metrics import precision_at_k
-from xmlwb.models.base import EvalSet, topk_to_csr
+from xmlwb.models.base import EvalSet
 from xmlwb.models.callbacks import Reporter
-from xmlwb.models.checkpoint import fingerprint
+from xmlwb.models.checkpoint import Checkpoint, fingerprint
 from xmlwb.models.neural import NeuralModel
 from xmlwb.models.validation import check_number, check_seed, validate_X
 from xmlwb.solvers import hnsw
@@ -31,6 +31,8 @@ REGULARIZERS: dict[str | None, str | None] = {
     "glas-pmi": "pmi",
     "glas-jaccard": "jaccard",
 }
+#: Training rows whose P@1 the events tell.
+_N_SEEN = 2000
 LOSSES = ("margin", "negative-mining", "softmax")
 
 
@@ -102,8 +104,9 @@ class EmbeddingClassifier(NeuralModel):
         n_epochs: int = 10,
         patience: int | None = None,
         batch_size: int = 1024,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.3,
         label_learning_rate: float = 0.05,
+        adagrad_start: float = 0.01,
         scale: float = 20.0,
         search: str = "exact",
         device: str = "auto",
@@ -126,6 +129,7 @@ class EmbeddingClassifier(NeuralModel):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.label_learning_rate = label_learning_rate
+        self.adagrad_start = adagrad_start
         self.scale = scale
         self.search = search
         self.device = device
@@ -151,7 +155,7 @@ class EmbeddingClassifier(NeuralModel):
                 check_number(name, getattr(self, name), low=1, integer=True)
         for name in ("learning_rate", "label_learning_rate", "scale", "keep_probability"):
             check_number(name, getattr(self, name), low=0, strict=True)
-        for name in ("margin", "regularization"):
+        for name in ("margin", "regularization", "adagrad_start"):
             check_number(name, getattr(self, name), low=0)
         if self.keep_probability > 1:
             raise ValueError(f"keep_probability is {self.keep_probability!r}; wanted at most 1")
@@ -167,37 +171,62 @@ class EmbeddingClassifier(NeuralModel):
         self._check_device()
 
     def _fit(self, X: sparse.csr_array, Y: sparse.csr_array, eval_set: EvalSet | None, report: Reporter) -> None:
-        from xmlwb.solvers.sphere_descent import SphereDescent
-        from xmlwb.solvers.sphere_network import SphereNetwork
+        from xmlwb.solvers.process_group import ranks
 
-        checkpoint = self._checkpoint(fingerprint(X, Y))
         self.learned_ = np.flatnonzero(self.label_counts_)
-        device = device_of(self.device)
-        Y_learned = Y[:, self.learned_]
-        kind = REGULARIZERS[self.regularizer]
-        hidden = () if self.n_hidden is None else (self.n_hidden,)
-        with seeded(self.random_state, 2**31) as rng:
-            net = SphereNetwork(
-                (X.shape[1], *hidden, self.n_components), len(self.learned_), self.activation, self.scale
-            )
-            looked_at = np.sort(rng.permutation(X.shape[0])[:2000])
-        descent = SphereDescent(
-            net.to(device), X, Y_learned, None if kind is None else affinity(Y_learned, kind),
-            loss=self.loss, margin=self.margin, n_negatives=self.n_negatives, n_hardest=self.n_hardest,
-            regularizer=self.regularizer, regularization=self.regularization, keep_probability=self.keep_probability,
-            batch_size=min(self.batch_size, max(32, X.shape[0] // 8)), learning_rate=self.learning_rate,
-            label_learning_rate=self.label_learning_rate,
-        )  # fmt: skip
-
-        def figures() -> dict[str, float]:
-            S = topk_to_csr(*self._predict_topk(X[looked_at], 1), self.n_labels_)
-            return {"train P@1": float(precision_at_k(Y[looked_at], S, k=1)[0]), **self._valid_figures(eval_set)}
-
-        parts = {"net": net, "optimizer": descent.optimizer}
-        self._run_epochs(parts, descent.epoch, lambda: self._keep(net), figures, report, checkpoint)
+        with ranks(self.device) as (group, device):
+            self._train(X, Y, eval_set, report, group, device_of(device))
         self.graph_ = np.empty(0, dtype=np.uint8)
         if self.search == "hnsw" and len(self.learned_):
             self.graph_ = hnsw.build(self.label_embeddings_[self.learned_])
+
+    def _train(
+        self,
+        X: sparse.csr_array,
+        Y_all: sparse.csr_array,
+        eval_set: EvalSet | None,
+        report: Reporter,
+        group: Any,
+        device: Any,
+    ) -> None:
+        """Epochs, of which the best is kept where `patience` says so."""
+        from xmlwb.solvers.best_epoch import BestEpoch
+        from xmlwb.solvers.sphere_descent import Recipe, SphereDescent
+        from xmlwb.solvers.sphere_network import SphereNetwork
+
+        Y = Y_all[:, self.learned_]
+        watched = eval_set is not None and self.patience is not None
+        checkpoint = self._checkpoint(fingerprint(X, Y_all, *(eval_set if watched and eval_set else ())))
+        if checkpoint and group.rank:
+            checkpoint = _Reader(checkpoint.path.parent, checkpoint.run)
+        hidden = () if self.n_hidden is None else (self.n_hidden,)
+        with seeded(self.random_state, 2**31) as rng:
+            net = SphereNetwork(
+                (X.shape[1], *hidden, self.n_components), Y.shape[1], self.activation, scale=self.scale,
+                start=self.adagrad_start,
+            ).to(device)  # fmt: skip
+            seen = np.sort(rng.permutation(X.shape[0])[:_N_SEEN])
+        recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
+        recipe = replace(recipe, batch_size=min(self.batch_size, max(32, X.shape[0] // 8)))
+        kind = REGULARIZERS[self.regularizer]
+        descent = SphereDescent(net, X, Y, None if kind is None else affinity(Y, kind), recipe, group)
+        best = BestEpoch(net, self.patience if watched else None)
+
+        def learn(rng: np.random.Generator) -> dict[str, float]:
+            figures = descent.epoch(rng)
+            self._keep(net)
+            best_label = self._predict_topk(X[seen], 1)[0][:, 0]
+            figures["train P@1"] = float(Y_all[seen, np.maximum(best_label, 0)].mean())
+            figures |= self._valid_figures(eval_set)
+            best.see(net, figures.get("valid P@1", 0.0))
+            return figures
+
+        parts = {"net": net, "optimizer": descent.optimizer, "best": best}
+        together = _Together(report, group)
+        self._run_epochs(parts, learn, lambda: self._keep(net), dict, together, checkpoint, lambda: best.is_over)
+        if watched:
+            best.restore(net)
+            self._keep(net)
 
     def _keep(self, net: Any) -> None:
         weights = net.weights()
@@ -246,3 +275,24 @@ class EmbeddingClassifier(NeuralModel):
             self._require_shapes(W2_=(h, d), b2_=(d,))
         if len(self.learned_) and not 0 <= self.learned_.min() <= self.learned_.max() < self.n_labels_:
             raise ValueError(f"learned_ holds labels out of 0..{self.n_labels_ - 1}")
+
+
+class _Reader(Checkpoint):
+    """A checkpoint that another process writes."""
+
+    def write(self, epoch: int, arrays: dict[str, np.ndarray]) -> None:
+        pass
+
+
+class _Together(Reporter):
+    """Events from the first process alone; all processes end where its callback says STOP."""
+
+    def __init__(self, report: Reporter, group: Any) -> None:
+        vars(self).update(vars(report))
+        self._group = group
+        if group.rank:
+            self._callback = None
+
+    def __call__(self, figures: dict[str, float] | None = None) -> bool:
+        self.stopped = self._group.as_rank_0(super().__call__(figures))
+        return self.stopped

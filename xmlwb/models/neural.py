@@ -49,6 +49,7 @@ class NeuralModel(XMCModel):
         figures: Callable[[], dict[str, float]],
         report: Reporter,
         checkpoint: Checkpoint | None,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         """Epochs until `n_epochs` or a STOP, from the checkpoint if it holds some.
 
@@ -62,6 +63,8 @@ class NeuralModel(XMCModel):
             Sets the fitted attributes; called before each event.
         figures : callable
             More for the event, of the model as it is now.
+        is_over : callable
+            Whether the epochs so far, a checkpoint's too, were enough.
         """
         done, arrays = checkpoint.read() if checkpoint else (0, {})
         if done:
@@ -70,6 +73,8 @@ class NeuralModel(XMCModel):
         report.total = max(self.n_epochs, done)
         report.step = done
         for epoch in range(done, self.n_epochs):
+            if is_over():
+                break
             with seeded(self.random_state, epoch) as rng:
                 learned = learn(rng)
             if checkpoint:

@@ -46,15 +46,17 @@ def glas(V_b: torch.Tensor, U_b: torch.Tensor) -> torch.Tensor:
     return _off_diagonal_mean((V_b @ V_b.T - U_b) ** 2)
 
 
-def gravity(phi: torch.Tensor, V_b: torch.Tensor) -> torch.Tensor:
+def gravity(phi: torch.Tensor, V_b: torch.Tensor, *, first: int = 0) -> torch.Tensor:
     r"""The mean of :math:`(\phi(x)^\top v_y)^2` over instances and labels, which pulls all scores to 0.
 
     It is the inner product of the two Gramians, :math:`\langle \mathbb{E}\, \phi \phi^\top, \mathbb{E}\, v v^\top
     \rangle`, estimated here on the batch.
 
-    phi (B, d) has the batch's embedded instances, V_b (B, d) the vector of one label of each; the result is a scalar.
+    V_b (B, d) has the vector of one label of each of the batch's instances, phi (b, d) the instances ``first``,
+    ``first + 1``, ... of the batch, embedded: all of them, or a process's share. The result is a scalar.
     """
-    return _off_diagonal_mean((phi @ V_b.T) ** 2)
+    pairs = (phi @ V_b.T) ** 2
+    return (pairs.sum() - pairs.diagonal(offset=first).sum()) / max(1, len(phi) * (len(V_b) - 1))
 
 
 def _off_diagonal_mean(pairs: torch.Tensor) -> torch.Tensor:

@@ -1,117 +1,170 @@
-r"""One epoch of algorithm 2 of GLaS: batches, drawn labels, input dropout, loss, regulariser, steps for w and V."""
+r"""One epoch of GLaS's algorithm 2: batches, drawn labels, input dropout, loss, regulariser, steps for w and V."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy import sparse
-from torch.nn.functional import embedding_bag, normalize
+from torch.nn.functional import normalize
+from torch.nn.parallel import DistributedDataParallel
 
 from xmlwb.solvers import label_regularizers, sphere_losses
 from xmlwb.solvers.label_affinity import submatrix
-from xmlwb.solvers.sparse_dense import times_dense
+from xmlwb.solvers.process_group import Ranks
+from xmlwb.solvers.sparse_input import SparseInput
 from xmlwb.solvers.sparse_rows import shuffled_batches
 from xmlwb.solvers.sphere_network import SphereNetwork
 from xmlwb.solvers.torch_runs import low_precision
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What a descent minimises, and how; see `xmlwb.models.EmbeddingClassifier` for each of them."""
+
+    loss: str
+    margin: float
+    n_negatives: int | None
+    n_hardest: int
+    regularizer: str | None
+    regularization: float
+    keep_probability: float
+    batch_size: int
+    learning_rate: float
+    label_learning_rate: float
+
+
 class SphereDescent:
+    """Mini-batch descent on a network and the label embeddings.
+
+    Where several processes train together, each has its share of every batch, and all know the whole of it: they draw
+    the same random numbers. DistributedDataParallel averages the gradients of the network's small parameters; those of
+    the rows of the two tables that the batch reads are summed here.
+
+    Parameters
+    ----------
+    net : SphereNetwork
+        On the device where it is to learn.
+    X : csr_array, shape (n, features), float32
+    Y : csr_array, shape (n, K)
+        Instances without labels are passed over.
+    U : csr_array, shape (K, K), or None
+        What `affinity` returned, for the regularisers that need it.
+    recipe : Recipe
+    ranks : Ranks
+    """
+
     def __init__(
         self,
         net: SphereNetwork,
         X: sparse.csr_array,
         Y: sparse.csr_array,
         U: sparse.csr_array | None,
-        *,
-        loss: str,
-        margin: float,
-        n_negatives: int | None,
-        n_hardest: int,
-        regularizer: str | None,
-        regularization: float,
-        keep_probability: float,
-        batch_size: int,
-        learning_rate: float,
-        label_learning_rate: float,
+        recipe: Recipe,
+        ranks: Ranks | None = None,
     ) -> None:
-        self.net, self.U = net, U
-        self.loss, self.margin, self.n_negatives, self.n_hardest = loss, margin, n_negatives, n_hardest
-        self.regularizer, self.regularization = regularizer, regularization
-        self.keep_probability, self.batch_size = keep_probability, batch_size
-        self.learning_rate, self.label_learning_rate = learning_rate, label_learning_rate
-        self.device = net.scale.device
+        self.net, self.recipe, self.device = net, recipe, net.log_scale.device
+        self._X, self._Y, self._U, self._ranks = X, Y, U, ranks or Ranks()
         self._rows = np.flatnonzero(np.diff(Y.indptr))
-        self._X, self._Y = X, Y
-        self.optimizer = torch.optim.Adam(net.parameters(), lr=0.003)
+        self._log_inclusion = self._of_candidates()
+        # steps of a hundredth of the tables': these few parameters move all instances at once
+        self.optimizer = torch.optim.Adam(net.parameters(), lr=_SMALL_STEP)
+        self._shared = net if self._ranks.size == 1 else DistributedDataParallel(net, broadcast_buffers=False)
+
+    def _of_candidates(self) -> torch.Tensor:
+        """The logarithm of each label's probability to be among a batch's candidates."""
+        n, K = self._Y.shape
+        share = np.bincount(self._Y.indices, minlength=K) / max(1, n)
+        missed = (1 - share) ** self.recipe.batch_size
+        if self.recipe.n_negatives is not None:
+            missed = missed * (1 - 1 / max(1, K)) ** self.recipe.n_negatives
+        return torch.as_tensor(np.log1p(-missed), dtype=torch.float32, device=self.device)
 
     def epoch(self, rng: np.random.Generator) -> dict[str, float]:
+        """Every instance once, in an order that rng draws; means of the loss and of the regulariser."""
         start = time.perf_counter()
+        self.net.features.sum_up_anew()
         totals = torch.zeros(2, device=self.device)
-        norms = self.net.features.table.norm(dim=0)
-        for batch in shuffled_batches(len(self._rows), self.batch_size, rng):
-            totals += self._step(self._rows[batch], rng) * len(batch)
-            norms = self.net.features.table.norm(dim=0)
-        loss, regularizer = (float(total) / max(1, len(self._rows)) for total in totals)
-        seconds = time.perf_counter() - start
-        return {"loss": loss, "regularizer": regularizer, "instances/s": len(self._rows) / seconds}
+        for batch in shuffled_batches(len(self._rows), self.recipe.batch_size, rng):
+            totals += self._step(self._rows[batch], rng)
+        n = max(1, len(self._rows))
+        loss, regularizer = (self._ranks.add_up(totals) / n).tolist()  # waits for the device
+        return {"loss": loss, "regularizer": regularizer, "instances/s": n / (time.perf_counter() - start)}
 
     def _step(self, batch: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
-        net = self.net
+        """One step on a batch; the sums of loss and regulariser over this process's share of it."""
+        recipe, own = self.recipe, self._ranks.own(len(batch))
         X_b, Y_b = self._X[batch], self._Y[batch]
-        if self.keep_probability < 1:
-            X_b.data *= rng.random(X_b.nnz, dtype=np.float32) < self.keep_probability
-        drawn = Y_b.indices[Y_b.indptr[:-1] + (rng.random(len(batch)) * np.diff(Y_b.indptr)).astype(np.int64)]
-        # candidates
-        K = self._Y.shape[1]
-        if self.n_negatives is None:
-            C, column = None, np.arange(K)
-        else:
-            C = np.unique(np.concatenate([rng.integers(K, size=self.n_negatives), Y_b.indices]))
-            column = np.full(K, -1)
-            column[C] = np.arange(len(C))
-        rows = np.repeat(np.arange(len(batch)), np.diff(Y_b.indptr))
-        positives = (torch.as_tensor(rows), torch.as_tensor(column[Y_b.indices]))
-        at = torch.as_tensor(column[drawn])
-
-        table = net.features.table
-        if self.keep_probability < 1:
+        if recipe.keep_probability < 1:
+            X_b.data *= rng.random(X_b.nnz, dtype=np.float32) < recipe.keep_probability
             X_b.eliminate_zeros()
-        first = torch.from_numpy(times_dense(X_b, table.numpy(), n_jobs=torch.get_num_threads())).requires_grad_()
-        directions = (net.labels.table if C is None else net.labels.table[torch.as_tensor(C)]).requires_grad_()
-        phi, s = net(first, table.norm(dim=0))
-        V = normalize(directions)
-        S = s * phi @ V.T
-        if self.loss == "softmax":
-            losses = sphere_losses.softmax_loss(S, positives)
-        elif self.loss == "margin":
-            losses = sphere_losses.margin_loss(S, positives, at, self.margin)
-        else:
-            losses = sphere_losses.negative_mining_loss(S, positives, at, self.margin, self.n_hardest)
-        loss = losses.mean()
-        R = torch.zeros(())
-        if self.regularizer is not None:
-            V_b = V[at]
-            if self.regularizer == "spread-out":
-                R = label_regularizers.spread_out(V_b)
-            elif self.regularizer == "gravity":
-                R = label_regularizers.gravity(phi, V_b)
-            else:
-                U_b = torch.from_numpy(submatrix(self.U, drawn))
-                R = (label_regularizers.laplacian if self.regularizer == "laplacian" else label_regularizers.glas)(
-                    V_b, U_b
-                )
-        self.optimizer.zero_grad()
-        (loss + self.regularization * R).backward()
+        features = np.flatnonzero(np.bincount(X_b.indices, minlength=X_b.shape[1]))
+        drawn = Y_b.indices[Y_b.indptr[:-1] + (rng.random(len(batch)) * np.diff(Y_b.indptr)).astype(np.int64)]
+        candidates, column = self._candidates(Y_b, rng)
+
+        first = SparseInput(X_b[own], features, self.net.features.table)
+        rows = None if candidates is None else self._put(candidates)
+        directions = self.net.labels.table if rows is None else self.net.labels.table[rows]
+        directions = directions.detach().requires_grad_()
+        with low_precision(self.device):
+            phi, s = self._shared(first.product)
+            V = normalize(directions)
+            S = s * (phi @ V.T)
+        losses = self._losses(S.float(), Y_b[own], column, drawn[own], rows)
+        R = self._regularizer(V[self._put(column[drawn])], drawn, phi, own.start)
+        # DistributedDataParallel takes the mean over the processes
+        share = self._ranks.size / len(batch)
+        (share * losses.sum() + recipe.regularization * R).backward()
         self.optimizer.step()
-        T = X_b.tocsc()
-        f = np.flatnonzero(np.diff(T.indptr))
-        T = sparse.csr_array((T.data, T.indices, np.append(T.indptr[f], T.indptr[-1])), shape=(len(f), len(batch)))
-        g = times_dense(T, first.grad.numpy(), n_jobs=torch.get_num_threads())
-        net.features.move(torch.from_numpy(f), torch.from_numpy(g), self.learning_rate)
-        net.labels.table.requires_grad_(False)
-        net.labels.move(None if C is None else torch.as_tensor(C), directions.grad, self.label_learning_rate)
-        net.labels.table.grad = None
-        return torch.stack([loss.detach(), R.detach()])
+        self.optimizer.zero_grad()
+        for table, moved, gradient, rate in (
+            (self.net.features, self._put(features), first.gradient(), recipe.learning_rate),
+            (self.net.labels, rows, directions.grad, recipe.label_learning_rate),
+        ):
+            table.move(moved, self._ranks.add_up(gradient) / self._ranks.size, rate)
+        return torch.stack([losses.detach().sum(), R.detach() * len(losses)])
+
+    def _candidates(self, Y_b: sparse.csr_array, rng: np.random.Generator) -> tuple[np.ndarray | None, np.ndarray]:
+        """The labels that are scored, None for all: the batch's own and drawn ones; and each label's column in S."""
+        K = Y_b.shape[1]
+        if self.recipe.n_negatives is None:
+            return None, np.arange(K)
+        candidates = np.unique(np.concatenate([rng.integers(K, size=self.recipe.n_negatives), Y_b.indices]))
+        column = np.full(K, -1)
+        column[candidates] = np.arange(len(candidates))
+        return candidates, column
+
+    def _losses(
+        self, S: torch.Tensor, Y_own: sparse.csr_array, column: np.ndarray, drawn: np.ndarray, rows: torch.Tensor | None
+    ) -> torch.Tensor:
+        instances = np.repeat(np.arange(len(drawn)), np.diff(Y_own.indptr))
+        positives = self._put(instances), self._put(column[Y_own.indices])
+        log_inclusion = None if rows is None else self._log_inclusion[rows]
+        if self.recipe.loss == "softmax":
+            return sphere_losses.softmax_loss(S, positives, log_inclusion=log_inclusion)
+        at, margin = self._put(column[drawn]), self.recipe.margin
+        if self.recipe.loss == "margin":
+            return sphere_losses.margin_loss(S, positives, at, margin=margin, log_inclusion=log_inclusion)
+        return sphere_losses.negative_mining_loss(S, positives, at, margin=margin, n_hardest=self.recipe.n_hardest)
+
+    def _regularizer(self, V_b: torch.Tensor, drawn: np.ndarray, phi: torch.Tensor, first: int) -> torch.Tensor:
+        kind = self.recipe.regularizer
+        if kind is None:
+            return V_b.new_zeros(())
+        if kind == "spread-out":
+            return label_regularizers.spread_out(V_b)
+        if kind == "gravity":
+            share = len(phi) * self._ranks.size / len(V_b)
+            return share * label_regularizers.gravity(phi, V_b, first=first)
+        assert self._U is not None
+        U_b = self._put(submatrix(self._U, drawn))
+        return (label_regularizers.laplacian if kind == "laplacian" else label_regularizers.glas)(V_b, U_b)
+
+    def _put(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+
+#: Adam's learning rate for biases, lengths and inner layers.
+_SMALL_STEP = 0.003

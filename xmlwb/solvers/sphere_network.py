@@ -2,6 +2,8 @@ r"""Instances and labels on one sphere: a network over sparse features with weig
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import nn
@@ -9,13 +11,20 @@ from torch.nn.functional import normalize
 
 from xmlwb.solvers.adagrad_rows import AdagradRows
 
+#: Lengths of columns and of phi that count as 0.
+_EPS = 1e-6
+
 
 class SphereNetwork(nn.Module):
     r"""phi(x), of unit length, by one or two layers; v_y, of unit length; scores :math:`s\, \phi(x)^\top v_y`.
 
-    Weight normalisation: a layer's units have weight vectors of one length, which is learned, and directions of their
-    own. A direction is what a column of the layer's table points to, whatever the column's length. The length of the
-    label layer is s.
+    Weight normalisation (section 3.1 of the paper): the weight vectors of a layer's units have one length, which is
+    learned, and each its own direction. The direction is that of a column of the layer's table, or, in the label layer,
+    of a row, whatever that one's length. The label layer's length is the scale s.
+
+    The two large tables, over features and over labels, move by rows (`AdagradRows`) and are no parameters. How long
+    a column of theirs is does not matter, so the gradient of the first layer leaves out what would only make it longer
+    or shorter.
 
     Parameters
     ----------
@@ -26,41 +35,42 @@ class SphereNetwork(nn.Module):
     activation : {"relu", None}
         After each layer.
     scale : float
-        Of s, the first value.
-    label_table, feature_table : AdagradRows
-        Directions of the labels (K, d) and of the first layer (features, units); the gradient of the former is the
-        caller's to compute (`directions`), that of the latter follows from that of `first`.
+        What s starts with.
+    start : float
+        See `AdagradRows`.
     """
 
-    def __init__(self, widths: tuple[int, ...], n_labels: int, activation: str | None, scale: float) -> None:
+    def __init__(
+        self, widths: tuple[int, ...], n_labels: int, activation: str | None, *, scale: float, start: float
+    ) -> None:
         super().__init__()
         self.activation = activation
-        self.features = AdagradRows(torch.randn(widths[0], widths[1]) * (1.0 / widths[0]) ** 0.5)
-        self.labels = AdagradRows(normalize(torch.randn(n_labels, widths[-1])))
+        self.features = AdagradRows(torch.randn(widths[0], widths[1]) / widths[0] ** 0.5, start=start)
+        self.labels = AdagradRows(normalize(torch.randn(n_labels, widths[-1])), start=0.0)
         self.biases = nn.ParameterList([nn.Parameter(torch.zeros(width)) for width in widths[1:]])
-        self.lengths = nn.ParameterList([nn.Parameter(torch.tensor(widths[0] ** 0.5 / 4))])
+        self.log_lengths = nn.ParameterList([nn.Parameter(torch.tensor(widths[0] ** 0.5 / 4).log())])
         self.directions = nn.ParameterList()
-        for n_in, n_out in zip(widths[1:-1], widths[2:], strict=True):
-            self.directions.append(nn.Parameter(torch.randn(n_in, n_out)))
-            self.lengths.append(nn.Parameter(torch.tensor(1.0)))
-        self.scale = nn.Parameter(torch.tensor(float(scale)).log())
+        for n_in, n_out in pairwise(widths[1:]):
+            self.directions.append(nn.Parameter(torch.randn(n_in, n_out) / n_in**0.5))
+            self.log_lengths.append(nn.Parameter(torch.tensor(0.0)))
+        self.log_scale = nn.Parameter(torch.tensor(float(scale)).log())
 
-    def forward(self, first: torch.Tensor, norms: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """phi (B, d) and s, from ``first`` = X @ features.table (B, units) and the lengths of the table's columns."""
-        z = first * (self.lengths[0] / norms) + self.biases[0]
-        for W, length, bias in zip(self.directions, self.lengths[1:], self.biases[1:], strict=True):
-            z = self._activate(z) @ (normalize(W, dim=0) * length) + bias
-        return normalize(self._activate(z).float(), eps=1e-6), self.scale.exp()
+    def forward(self, first: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """phi (B, d) and s, from ``first`` (B, units), which is X @ ``features.table``."""
+        z = first * (self.log_lengths[0].exp() / self.features.column_lengths()) + self.biases[0]
+        for W, log_length, bias in zip(self.directions, self.log_lengths[1:], self.biases[1:], strict=True):
+            z = self._activate(z) @ (normalize(W, dim=0, eps=_EPS) * log_length.exp()) + bias
+        return normalize(self._activate(z).float(), eps=_EPS), self.log_scale.exp()
 
     def _activate(self, z: torch.Tensor) -> torch.Tensor:
         return torch.relu(z) if self.activation == "relu" else z
 
+    @torch.no_grad()
     def weights(self) -> dict[str, np.ndarray]:
         """W1, b1, W2, b2 ..., V and the scale s, as prediction needs them: lengths and directions multiplied."""
-        with torch.no_grad():
-            table = self.features.table
-            W = [table * (self.lengths[0] / table.norm(dim=0).clamp_min(1e-12))]
-            W += [normalize(P, dim=0) * g for P, g in zip(self.directions, self.lengths[1:], strict=True)]
-            found = {f"W{i + 1}": w for i, w in enumerate(W)} | {f"b{i + 1}": b for i, b in enumerate(self.biases)}
-            found |= {"V": normalize(self.labels.table), "scale": self.scale.exp()}
-        return {name: np.array(tensor.detach().cpu().numpy()) for name, tensor in found.items()}
+        g = [log_length.exp() for log_length in self.log_lengths]
+        W = [self.features.table * (g[0] / self.features.column_lengths())]
+        W += [normalize(P, dim=0, eps=_EPS) * length for P, length in zip(self.directions, g[1:], strict=True)]
+        found = {f"W{i + 1}": w for i, w in enumerate(W)} | {f"b{i + 1}": b for i, b in enumerate(self.biases)}
+        found |= {"V": normalize(self.labels.table), "scale": self.log_scale.exp()}
+        return {name: np.array(tensor.cpu().numpy()) for name, tensor in found.items()}
