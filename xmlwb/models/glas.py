@@ -105,9 +105,9 @@ class EmbeddingClassifier(NeuralModel):
         patience: int | None = None,
         batch_size: int = 1024,
         learning_rate: float = 0.3,
-        label_learning_rate: float = 0.05,
+        label_learning_rate: float = 0.3,
         adagrad_start: float = 0.01,
-        scale: float = 20.0,
+        scale: float = 10.0,
         search: str = "exact",
         device: str = "auto",
         checkpoint_dir: str | None = None,
@@ -174,8 +174,8 @@ class EmbeddingClassifier(NeuralModel):
         from xmlwb.solvers.process_group import ranks
 
         self.learned_ = np.flatnonzero(self.label_counts_)
-        with ranks(self.device) as (group, device):
-            self._train(X, Y, eval_set, report, group, device_of(device))
+        group, device = ranks(self.device)
+        self._train(X, Y, eval_set, report, group, device_of(device))
         self.graph_ = np.empty(0, dtype=np.uint8)
         if self.search == "hnsw" and len(self.learned_):
             self.graph_ = hnsw.build(self.label_embeddings_[self.learned_])
@@ -229,6 +229,7 @@ class EmbeddingClassifier(NeuralModel):
             self._keep(net)
 
     def _keep(self, net: Any) -> None:
+        net.features.sum_up_anew()
         weights = net.weights()
         V = weights.pop("V")
         self.scale_ = float(weights.pop("scale"))

@@ -57,7 +57,7 @@ class AdagradRows(torch.nn.Module):
         return self._sums.clamp_min(1e-24).sqrt().float()
 
     def sum_up_anew(self) -> None:
-        """Let `column_lengths` sum up again, so that rounding errors do not add up."""
+        """Let `column_lengths` sum up again: the table was given other values, or rounding errors should not add up."""
         self._sums = None
 
     @torch.no_grad()

@@ -33,8 +33,8 @@ class BestEpoch(torch.nn.Module):
         self.patience = patience
         self.score: torch.Tensor
         self.waited: torch.Tensor
-        self.register_buffer("score", torch.tensor(-torch.inf, dtype=torch.float64))
-        self.register_buffer("waited", torch.tensor(0))
+        self.register_buffer("score", torch.tensor([-torch.inf], dtype=torch.float64))
+        self.register_buffer("waited", torch.tensor([0]))
         self._names = dict(enumerate(net.state_dict())) if patience is not None else {}
         for number, name in self._names.items():
             self.register_buffer(f"kept_{number}", net.state_dict()[name].detach().clone())

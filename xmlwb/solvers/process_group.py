@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 
@@ -43,8 +43,7 @@ class Ranks:
         return answers[0]
 
 
-@contextmanager
-def ranks(device: str) -> Iterator[tuple[Ranks, str]]:
+def ranks(device: str) -> tuple[Ranks, str]:
     """This process's rank and the name of its device: the group that is there, or that torchrun wants, or one process.
 
     device is "auto" or a device's name. A process of a group gets the GPU of its local rank where there are GPUs,
@@ -54,16 +53,22 @@ def ranks(device: str) -> Iterator[tuple[Ranks, str]]:
 
     own = distributed.is_available() and "TORCHELASTIC_RUN_ID" in os.environ and not distributed.is_initialized()
     if not distributed.is_available() or not (own or distributed.is_initialized()):
-        yield Ranks(), device
-        return
+        return Ranks(), device
     if device in ("auto", "cuda"):
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda.is_available() else "cpu"
     if own:
+        # for the rest of the process: a second group by the same name might meet what the first one left in its store
         distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        atexit.register(distributed.destroy_process_group)
     if device.startswith("cuda"):
         cuda.set_device(device)
-    try:
-        yield Ranks(distributed.get_rank(), distributed.get_world_size()), device
-    finally:
-        if own:
-            distributed.destroy_process_group()
+    return Ranks(distributed.get_rank(), distributed.get_world_size()), device
+
+
+def share_gradients(net: Any) -> Any:
+    """The network in DistributedDataParallel, its buffers left as they are: each process changes them alike."""
+    from torch.nn.parallel import DistributedDataParallel
+
+    known = signature(DistributedDataParallel).parameters
+    sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # its older name
+    return DistributedDataParallel(net, **{sync: False})

@@ -53,8 +53,7 @@ class SparseInput:
         assert self.product.grad is not None
         T = self._X.tocsc()
         begins = np.append(T.indptr[self._rows], T.indptr[-1])
-        ends = T.indptr[self._rows + 1]
-        if not np.array_equal(begins[1:], ends):
+        if begins[0] != 0 or not np.array_equal(begins[1:], T.indptr[self._rows + 1]):
             raise ValueError("rows leaves out a feature of X")
         transposed = sparse.csr_array((T.data, T.indices, begins), shape=(len(self._rows), self._X.shape[0]))
         grad = times_dense(transposed, self.product.grad.numpy(), n_jobs=torch.get_num_threads())

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from scipy import sparse
 from torch.nn.functional import normalize
-from torch.nn.parallel import DistributedDataParallel
 
 from xmlwb.solvers import label_regularizers, sphere_losses
 from xmlwb.solvers.label_affinity import submatrix
-from xmlwb.solvers.process_group import Ranks
+from xmlwb.solvers.process_group import Ranks, share_gradients
 from xmlwb.solvers.sparse_input import SparseInput
 from xmlwb.solvers.sparse_rows import shuffled_batches
 from xmlwb.solvers.sphere_network import SphereNetwork
@@ -69,9 +68,9 @@ class SphereDescent:
         self._X, self._Y, self._U, self._ranks = X, Y, U, ranks or Ranks()
         self._rows = np.flatnonzero(np.diff(Y.indptr))
         self._log_inclusion = self._of_candidates()
-        # steps of a hundredth of the tables': these few parameters move all instances at once
-        self.optimizer = torch.optim.Adam(net.parameters(), lr=_SMALL_STEP)
-        self._shared = net if self._ranks.size == 1 else DistributedDataParallel(net, broadcast_buffers=False)
+        # these few parameters move all instances at once, so by less
+        self.optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate / 1000)
+        self._shared = net if self._ranks.size == 1 else share_gradients(net)
 
     def _of_candidates(self) -> torch.Tensor:
         """The logarithm of each label's probability to be among a batch's candidates."""
@@ -164,7 +163,3 @@ class SphereDescent:
 
     def _put(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-
-
-#: Adam's learning rate for biases, lengths and inner layers.
-_SMALL_STEP = 0.003

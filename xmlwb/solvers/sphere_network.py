@@ -46,21 +46,23 @@ class SphereNetwork(nn.Module):
         super().__init__()
         self.activation = activation
         self.features = AdagradRows(torch.randn(widths[0], widths[1]) / widths[0] ** 0.5, start=start)
-        self.labels = AdagradRows(normalize(torch.randn(n_labels, widths[-1])), start=0.0)
+        self.labels = AdagradRows(normalize(torch.randn(n_labels, widths[-1])), start=start)
         self.biases = nn.ParameterList([nn.Parameter(torch.zeros(width)) for width in widths[1:]])
-        self.log_lengths = nn.ParameterList([nn.Parameter(torch.tensor(widths[0] ** 0.5 / 4).log())])
+        self.log_lengths = nn.ParameterList([nn.Parameter(torch.tensor([widths[0] ** 0.5 / 4]).log())])
         self.directions = nn.ParameterList()
         for n_in, n_out in pairwise(widths[1:]):
             self.directions.append(nn.Parameter(torch.randn(n_in, n_out) / n_in**0.5))
-            self.log_lengths.append(nn.Parameter(torch.tensor(0.0)))
-        self.log_scale = nn.Parameter(torch.tensor(float(scale)).log())
+            self.log_lengths.append(nn.Parameter(torch.zeros(1)))
+        self.log_scale = nn.Parameter(torch.tensor([float(scale)]).log())
 
     def forward(self, first: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """phi (B, d) and s, from ``first`` (B, units), which is X @ ``features.table``."""
         z = first * (self.log_lengths[0].exp() / self.features.column_lengths()) + self.biases[0]
         for W, log_length, bias in zip(self.directions, self.log_lengths[1:], self.biases[1:], strict=True):
             z = self._activate(z) @ (normalize(W, dim=0, eps=_EPS) * log_length.exp()) + bias
-        return normalize(self._activate(z).float(), eps=_EPS), self.log_scale.exp()
+        z = self._activate(z)
+        z = z.to(torch.promote_types(z.dtype, torch.float32))  # after a product in low precision
+        return normalize(z, eps=_EPS), self.log_scale.exp()
 
     def _activate(self, z: torch.Tensor) -> torch.Tensor:
         return torch.relu(z) if self.activation == "relu" else z
@@ -72,5 +74,5 @@ class SphereNetwork(nn.Module):
         W = [self.features.table * (g[0] / self.features.column_lengths())]
         W += [normalize(P, dim=0, eps=_EPS) * length for P, length in zip(self.directions, g[1:], strict=True)]
         found = {f"W{i + 1}": w for i, w in enumerate(W)} | {f"b{i + 1}": b for i, b in enumerate(self.biases)}
-        found |= {"V": normalize(self.labels.table), "scale": self.log_scale.exp()}
+        found |= {"V": normalize(self.labels.table), "scale": self.log_scale.exp()[0]}
         return {name: np.array(tensor.cpu().numpy()) for name, tensor in found.items()}
