@@ -110,6 +110,15 @@ CHAPTERS: list[ChapterInfo] = [
         key="dxml",
         more_minutes=40,
     ),
+    ChapterInfo(
+        number=7,
+        slug="glas-overfitting",
+        title="Overfitting: the glass ceiling of embeddings",
+        minutes=90,
+        question="Are a few dimensions too narrow for thousands of labels, or do embeddings overfit?",
+        key="glas",
+        more_minutes=25,
+    ),
 ]
 
 
