@@ -40,9 +40,10 @@ def p_at_1(model: EmbeddingClassifier, X, Y) -> float:
     "change",
     [
         {}, {"loss": "margin", "n_epochs": 12}, {"loss": "negative-mining"}, {"n_negatives": 10},
-        {"loss": "margin", "n_negatives": 10, "n_epochs": 12}, {"n_hidden": 48}, {"activation": None}, {"keep_probability": 1.0},
-        {"regularizer": None}, {"regularizer": "spread-out"}, {"regularizer": "laplacian", "n_epochs": 12}, {"regularizer": "gravity"},
-        {"regularizer": "glas-geometric"}, {"regularizer": "glas-pmi"}, {"regularizer": "glas-jaccard"},
+        {"loss": "margin", "n_negatives": 10, "n_epochs": 12}, {"n_hidden": 48}, {"activation": None},
+        {"keep_probability": 1.0}, {"regularizer": None}, {"regularizer": "spread-out"}, {"regularizer": "gravity"},
+        {"regularizer": "laplacian", "n_epochs": 12}, {"regularizer": "glas-geometric"}, {"regularizer": "glas-pmi"},
+        {"regularizer": "glas-jaccard"},
     ],
     ids=lambda change: "-".join(map(str, change.values())) or "base",
 )  # fmt: skip

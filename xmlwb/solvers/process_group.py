@@ -71,4 +71,5 @@ def share_gradients(net: Any) -> Any:
 
     known = signature(DistributedDataParallel).parameters
     sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # its older name
-    return DistributedDataParallel(net, **{sync: False})
+    options: dict[str, Any] = {sync: False}
+    return DistributedDataParallel(net, **options)
