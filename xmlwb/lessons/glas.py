@@ -169,15 +169,15 @@ QUESTIONS: list[Question] = [
                 "Each single one is. The highest of 20 is not.",
             ),
             Choice(
+                "Less than 70 %, since settings that were tuned on so few rows must have overfitted them.",
+                "The rows chose among settings, they did not train them. What is reported is too high, not too low.",
+            ),
+            Choice(
                 "72 %: the best is lucky.",
                 "One measurement deviates by √(0.7 · 0.3 / 1,500) = 1.2 points, and the highest of 20 lies about 1.9 "
                 "deviations up: 2.2 points, more than many a paper's gain. Validation rows may choose; they then "
                 "flatter themselves, and the test rows do not.",
                 right=True,
-            ),
-            Choice(
-                "Less than 70 %, since settings that were tuned on so few rows must have overfitted them.",
-                "The rows chose among settings, they did not train them. What is reported is too high, not too low.",
             ),
         ),
     ),
