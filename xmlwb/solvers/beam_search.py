@@ -106,7 +106,7 @@ def _search(
 ) -> None:
     n = end - begin
     n_trees = len(tree_ptr) - 1
-    row_of = np.zeros(d, dtype=np.int32)  # of the node being served: 1 + place of a feature among its rows
+    entries_of = np.zeros(d, dtype=np.int64)  # of the node being served: where each feature's weights begin, how many
     # The levels at which labels were found, each as ptr, beam_node, offsets and scores below.
     kept_ptr, kept_node = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
     kept_offsets, kept_scores = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
@@ -126,7 +126,7 @@ def _search(
             score_level(
                 X_indptr, X_indices, X_data, children_ptr, bias, rows_ptr, entries_ptr, features, n_entries,
                 entry_child, entry_weight, begin, level_begin, level_end, ptr, beam_node, beam_score, offsets,
-                row_of, scores,
+                entries_of, scores,
             )  # fmt: skip
             next_begin, next_end, has_labels = level_end, level_end, False
             for edge in range(children_ptr[level_begin], children_ptr[level_end]):

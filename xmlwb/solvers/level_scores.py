@@ -1,9 +1,9 @@
 """The scores of a level of a label tree: what all instances of a batch find at the nodes where they stand.
 
-A node serves its instances one after the other: its features are spread out into a table once, then each instance looks
-its own features up in it. A node that few instances have reached is searched by bisection instead, so that an instance
-never pays for a large node alone. Large models do not fit into any cache: the lookups of an instance go step by step
-together, and what a step needs does not depend on the last lookup's answer.
+A node serves its instances one after the other: where the weights of its features lie is spread out into a table once,
+then each instance looks its own features up in it. A node that few instances have reached is searched by bisection
+instead, so that an instance never pays for a large node alone. Large models do not fit into any cache: the lookups of
+an instance go step by step together, and what a step needs does not depend on the last lookup's answer.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from numba import njit
 
 #: Rows whose first entry is noted down together, where few of a node's rows will be looked up.
 BLOCK = 8
+#: Of the 64 that say where a feature's weights begin and how many there are, at most one for each child of a node.
+COUNT_BITS = 24
 
 
 @njit(nogil=True, cache=True)
@@ -35,7 +37,7 @@ def score_level(
     beam_node: np.ndarray,
     beam_score: np.ndarray,
     offsets: np.ndarray,
-    row_of: np.ndarray,
+    entries_of: np.ndarray,
     scores: np.ndarray,
 ) -> None:
     """Log-probabilities of the children of all nodes in the beams, node by node."""
@@ -72,11 +74,13 @@ def score_level(
         for v in range(v_begin, v_end):
             n_lookups += X_indptr[visitor[v] + 1] - X_indptr[visitor[v]]
         spread = n_rows < 16 * n_lookups  # bisection costs about as much as spreading out and clearing some rows
-        each_row = n_rows < 4 * n_lookups
-        _note_starts(counts, entries_ptr[node], each_row, starts)
         if spread:
+            start = entries_ptr[node]
             for r in range(n_rows):
-                row_of[np.uint64(own[r])] = r + 1
+                entries_of[np.uint64(own[r])] = start << COUNT_BITS | counts[r]
+                start += counts[r]
+        else:
+            _note_starts(counts, entries_ptr[node], starts)
         first_child, n_children = children_ptr[node], children_ptr[node + 1] - children_ptr[node]
         for v in range(v_begin, v_end):
             margin = scores[offsets[visit[v]] : offsets[visit[v]] + n_children]
@@ -85,10 +89,11 @@ def score_level(
             x, value = X_indices[begin_x:end_x], X_data[begin_x:end_x]
             if spread:
                 for p in range(len(x)):
-                    row[p] = np.int64(row_of[np.uint64(x[p])]) - 1
+                    entries = entries_of[np.uint64(x[p])]
+                    first[p], count[p] = entries >> COUNT_BITS, entries & (1 << COUNT_BITS) - 1
             else:
                 _bisect(own, x, row)
-            _entries_of(row[: len(x)], counts, starts, each_row, first, count)
+                _entries_by_block(row[: len(x)], counts, starts, first, count)
             for p in range(len(x)):
                 for q in range(first[p], first[p] + count[p]):
                     margin[np.uint64(entry_child[q])] += value[p] * entry_weight[q]
@@ -98,17 +103,12 @@ def score_level(
                 margin[c] = above - shortfall * shortfall
         if spread:
             for r in range(n_rows):
-                row_of[np.uint64(own[r])] = 0
+                entries_of[np.uint64(own[r])] = 0
 
 
 @njit(nogil=True, cache=True)
-def _note_starts(counts: np.ndarray, start: int, each_row: bool, starts: np.ndarray) -> None:
-    """The first entry of each row, or of each block of rows."""
-    if each_row:
-        for r in range(len(counts)):
-            starts[r] = start
-            start += counts[r]
-        return
+def _note_starts(counts: np.ndarray, start: int, starts: np.ndarray) -> None:
+    """The first entry of each block of rows."""
     for b in range(len(counts) // BLOCK):
         starts[b] = start
         total = np.uint32(0)
@@ -119,21 +119,18 @@ def _note_starts(counts: np.ndarray, start: int, each_row: bool, starts: np.ndar
 
 
 @njit(nogil=True, cache=True)
-def _entries_of(
-    row: np.ndarray, counts: np.ndarray, starts: np.ndarray, each_row: bool, first: np.ndarray, count: np.ndarray
+def _entries_by_block(
+    row: np.ndarray, counts: np.ndarray, starts: np.ndarray, first: np.ndarray, count: np.ndarray
 ) -> None:
     """The first entry of some rows and how many there are; none for row -1."""
     for p in range(len(row)):
         first[p], count[p] = 0, 0
         if row[p] < 0:
             continue
-        if each_row:
-            first[p] = starts[row[p]]
-        else:
-            block = row[p] // BLOCK
-            first[p] = starts[block]
-            for r in range(block * BLOCK, row[p]):
-                first[p] += counts[np.uint64(r)]
+        block = row[p] // BLOCK
+        first[p] = starts[block]
+        for r in range(block * BLOCK, row[p]):
+            first[p] += counts[np.uint64(r)]
         count[p] = counts[np.uint64(row[p])]
 
 
