@@ -51,7 +51,7 @@ def candidates(n_labels: int, seed: int, settings: dict[str, Any]) -> Iterator[t
         ("random", np.random.default_rng(seed).standard_normal((n_labels, DXML().n_components))),
         ("axes", np.eye(n_labels)),
     ):
-        model = GivenV(**common)
+        model = GivenV(**common | {"n_components": V.shape[1]})
         model.V = V.astype(np.float32)
         yield f"DXML, {name}", model
 

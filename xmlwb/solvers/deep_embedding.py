@@ -11,7 +11,10 @@ from torch import nn
 from torch.nn.functional import normalize, smooth_l1_loss
 
 from xmlwb.solvers.sparse_rows import Bags, SparseRows, apply_bags, shuffled_batches
-from xmlwb.solvers.torch_runs import low_precision
+from xmlwb.solvers.torch_runs import low_precision, one_thread
+
+#: Steps that pass over fewer weights than this run in one thread.
+SMALL = 1_000_000
 
 
 class DeepEmbedding(nn.Module):
@@ -94,6 +97,10 @@ class EmbeddingDescent:
 
     def epoch(self, rng: np.random.Generator) -> dict[str, float]:
         """Every instance once, in an order that rng draws; the mean loss and the instances a second."""
+        with one_thread(self.net.W1.numel() < SMALL):
+            return self._epoch(rng)
+
+    def _epoch(self, rng: np.random.Generator) -> dict[str, float]:
         start = time.perf_counter()
         self.net.train()
         total = torch.zeros((), device=self.device)

@@ -46,6 +46,23 @@ def low_precision(device: torch.device) -> torch.autocast:
 
 
 @contextmanager
+def one_thread(wanted: bool) -> Iterator[None]:
+    """One thread for what torch does on the CPU in the block, if wanted; before and after, as many as there were.
+
+    Steps of a fraction of a millisecond gain nothing from a second thread, and on a busy machine wait for it.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    if wanted:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def seeded(random_state: int | None, epoch: int) -> Iterator[np.random.Generator]:
     """Random numbers, numpy's and torch's, that depend on the seed and the epoch alone: a resumed run draws the same.
 
