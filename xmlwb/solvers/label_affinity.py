@@ -8,6 +8,17 @@ from scipy import sparse
 
 #: The measures of `affinity`.
 KINDS = ("arithmetic", "geometric", "pmi", "jaccard")
+#: The measure behind each regulariser of GLaS's trainer; None: it needs none.
+KIND_OF_REGULARIZER: dict[str | None, str | None] = {
+    None: None,
+    "spread-out": None,
+    "gravity": None,
+    "laplacian": "arithmetic",
+    "glas": "arithmetic",
+    "glas-geometric": "geometric",
+    "glas-pmi": "pmi",
+    "glas-jaccard": "jaccard",
+}
 
 
 def affinity(Y: sparse.csr_array, kind: str = "arithmetic") -> sparse.csr_array:
