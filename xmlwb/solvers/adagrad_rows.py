@@ -53,8 +53,12 @@ class AdagradRows(torch.nn.Module):
     def column_lengths(self) -> torch.Tensor:
         """The length of each column, (width,): summed up at the first call, kept up to date by `move` from then on."""
         if self._sums is None:
-            self._sums = sum((part.double() ** 2).sum(dim=0) for part in self.table.split(4096))
+            self._sums = sum((part.to(self._wide) ** 2).sum(dim=0) for part in self.table.split(4096))
         return self._sums.clamp_min(1e-24).sqrt().float()
+
+    @property
+    def _wide(self) -> torch.dtype:
+        return torch.float32 if self.table.device.type == "mps" else torch.float64  # MPS has no float64
 
     def sum_up_anew(self) -> None:
         """Let `column_lengths` sum up again: the table was given other values, or rounding errors should not add up."""
@@ -79,7 +83,7 @@ class AdagradRows(torch.nn.Module):
             moved = slice(None) if rows is None else rows
             before, squares = self.table[moved], self.squares[moved].addcmul(gradient, gradient)
             after = before - learning_rate * gradient / squares.sqrt()
-            change = (after.double() ** 2 - before.double() ** 2).sum(dim=0)
+            change = (after.to(self._wide) ** 2 - before.to(self._wide) ** 2).sum(dim=0)
             self.squares[moved], self.table[moved] = squares, after
         if self._sums is not None:
             self._sums += change
