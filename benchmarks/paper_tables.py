@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import sys
 import time
 from dataclasses import dataclass, field
@@ -179,9 +181,16 @@ def show(runs: pd.DataFrame, key: str) -> bool:
     return all_met
 
 
+def _processor() -> str:
+    """The name that the system has for this machine's processor."""
+    cpuinfo = Path("/proc/cpuinfo")
+    named = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.exists() else []
+    return named[0].split(":", 1)[1].strip() if named else platform.processor() or platform.machine()
+
+
 def _show_seconds(rows: pd.DataFrame, paper: pd.DataFrame, table: PaperTable) -> None:
     """Seconds of a fit and of predicting the test rows; the paper's are of its own machines (see the CSV)."""
-    print("  seconds, train and test, ours here (the paper's there):")
+    print(f"  seconds, train and test, on {os.cpu_count()} cores of {_processor()} (the paper's, on its machines):")
     for method, group in rows.groupby("method", sort=False):
         theirs = paper.loc[table.methods[method]]
         said = "; ".join(
