@@ -96,7 +96,10 @@ def test_the_next_run_is_what_the_controls_say_and_stands_beside_the_first() -> 
     assert (fit.model.regularizer, fit.model.regularization, fit.model.n_components) == ("glas", 100.0, 64)
     assert [run.name for run in fit.runs] == ["none, d 8", "GLaS, λ 100, ρ 0.8, d 64"]
     assert [event.step for event in fit.events] == [1, 2, 3, 4, 5, 6]
-    assert shown(fit)["layout"]["yaxis2"]["ticktext"] == ["none, d 8", "<b>GLaS, λ 100, ρ 0.8, d 64</b>"]
+    assert [note["text"] for note in shown(fit)["layout"]["annotations"]] == [
+        "none, d 8: gap <b>47.0</b>",
+        "<b>GLaS, λ 100, ρ 0.8, d 64</b>: gap <b>46.0</b>",
+    ]
 
 
 def test_buttons_and_controls_wait_for_a_running_fit() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -164,9 +164,28 @@ def _base(factor: str) -> str:
     ]
 
 
-def ablation_explorer(runs: pd.DataFrame) -> SliderFigure:
-    """Menus for the factor, the measure and the epoch above table 1, ours and the paper's."""
-    ablation = Ablation(runs)
+class Absent:
+    """Stands in a notebook where a study has not been run yet, and says how it is run."""
+
+    def __init__(self, study: str) -> None:
+        self.text = f"There are no stored runs of {study} yet: {_COMMAND} --study {study} makes them, in hours."
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def ablation_explorer(runs: pd.DataFrame | None = None) -> SliderFigure | Absent:
+    """Menus for the factor, the measure and the epoch above table 1, ours and the paper's.
+
+    Parameters
+    ----------
+    runs : DataFrame, optional
+        As `stored_runs` returns; otherwise what it returns, or `Absent` where there are no runs of the study.
+    """
+    table = _study(RUNS, stored_runs, "table1") if runs is None else runs
+    if isinstance(table, Absent):
+        return table
+    ablation = Ablation(table)
     return slider_figure(
         ablation,
         factor={FACTORS[name]: name for name in ablation.factors},
@@ -178,9 +197,24 @@ def ablation_explorer(runs: pd.DataFrame) -> SliderFigure:
     )
 
 
-def curves_explorer(curves: pd.DataFrame) -> SliderFigure:
-    """Figure 1 under menus: training and test P@1 by epoch, with and without each part of the regularisation."""
-    table = curves[curves["study"] == "table2"]
+def effects_table(runs: pd.DataFrame | None = None) -> pd.DataFrame | Absent:
+    """`Ablation.effects`, rounded; runs as in `ablation_explorer`."""
+    table = _study(RUNS, stored_runs, "table1") if runs is None else runs
+    return table if isinstance(table, Absent) else Ablation(table).effects().round(2)
+
+
+def curves_explorer(curves: pd.DataFrame | None = None) -> SliderFigure | Absent:
+    """Figure 1 under menus: training and test P@1 by epoch, with and without each part of the regularisation.
+
+    Parameters
+    ----------
+    curves : DataFrame, optional
+        As `stored_curves` returns; otherwise as in `ablation_explorer`.
+    """
+    table = _study(CURVES, stored_curves, "table2") if curves is None else curves
+    if isinstance(table, Absent):
+        return table
+    table = table[table["study"] == "table2"]
     names = list(dict.fromkeys(table["data"]))
 
     def shown(data: str = names[0], beside: str = "GLaS + dropout") -> go.Figure:
@@ -202,30 +236,48 @@ def curves_explorer(curves: pd.DataFrame) -> SliderFigure:
     )
 
 
+def _study(path: Path, read: Callable[[Path], pd.DataFrame], study: str) -> pd.DataFrame | Absent:
+    """The rows of a study, or what stands for them."""
+    if not path.is_file() or not path.read_text(encoding="utf-8").strip():  # the benchmark's first table is empty
+        return Absent(study)
+    table = read(path)
+    table = table[table["study"] == study]
+    return Absent(study) if table.empty else table
+
+
 def _ends(rows: pd.DataFrame) -> float:
     last = rows[rows["epoch"] == rows.groupby("seed")["epoch"].transform("max")]
     return float((last["train P@1"] - last["test P@1"]).mean())
 
 
-def gap_table(runs: pd.DataFrame, data: str) -> pd.DataFrame:
-    """Table 2 on one data set: means, in brackets the differences to "none" seed by seed and their range.
+def gap_table(runs: pd.DataFrame | None = None) -> pd.DataFrame | Absent:
+    """Table 2: means, in brackets the differences to "none" seed by seed and their range; the paper's rows last.
 
     Parameters
     ----------
-    runs : DataFrame
-        As `stored_runs` returns.
-    data : str
-        Its key, such as "debdeps".
+    runs : DataFrame, optional
+        As in `ablation_explorer`.
     """
-    table = runs[(runs["study"] == "table2") & (runs["data"] == data)]
+    table = _study(RUNS, stored_runs, "table2") if runs is None else runs[runs["study"] == "table2"]
+    if isinstance(table, Absent):
+        return table
     columns = {"train P@1": "training P@1", "test P@1": "test P@1", "gap": "gap", "PSP@1": "test PSP@1",
                "best test P@1": "test P@1 where validation stops"}  # fmt: skip
     kept = {old: new for old, new in columns.items() if old in table}
-    wide = {name: rows.set_index("seed").sort_index() for name, rows in table.groupby("setting", sort=False)}
-    seeds = sorted(set.intersection(*(set(rows.index) for rows in wide.values())))
-    values: dict[str, Mapping[str, np.ndarray]] = {
-        name: {new: wide[name].loc[seeds, old].to_numpy(dtype=float) for old, new in kept.items()}
-        for name in GAP_SETTINGS
-        if name in wide
-    }
-    return differences_table(values, "none")
+    parts = {}
+    for data, of_data in table.groupby("data", sort=False):
+        wide = {name: rows.set_index("seed") for name, rows in of_data.groupby("setting", sort=False)}
+        seeds = sorted(set.intersection(*(set(rows.index) for rows in wide.values())))
+        values: dict[str, Mapping[str, np.ndarray]] = {
+            name: {new: wide[name].loc[seeds, old].to_numpy(dtype=float) for old, new in kept.items()}
+            for name in GAP_SETTINGS
+            if name in wide
+        }
+        parts[f"{TITLES.get(str(data), data)}, {len(seeds)} seeds"] = differences_table(values, "none")
+    for data, settings in PAPER_GAP.items():
+        values = {
+            name: {"training P@1": np.array([a]), "test P@1": np.array([b]), "gap": np.array([a - b])}
+            for name, (a, b) in settings.items()
+        }
+        parts[f"{data}, the paper"] = differences_table(values, "none")
+    return pd.concat(parts).fillna("")

@@ -149,6 +149,7 @@ def differences_table(rows: Mapping[str, Mapping[str, np.ndarray]], base: str) -
             text = f"{np.mean(values):.1f}"
             if setting != base:
                 apart = values - rows[base][measure]
-                text += f" ({np.mean(apart):+.1f}; {apart.min():+.1f} to {apart.max():+.1f})"
+                spread = f"; {apart.min():+.1f} to {apart.max():+.1f}" if len(apart) > 1 else ""
+                text += f" ({np.mean(apart):+.1f}{spread})"
             told[setting][measure] = text
     return pd.DataFrame.from_dict(told, orient="index")

@@ -9,7 +9,7 @@ from html import escape
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from xmlwb.plots.theme import BLACK, BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from xmlwb.plots.theme import BLACK, BLUE, FONT_SIZE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 #: One for each run, the present one's first; then they come again.
 _COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
@@ -70,7 +70,7 @@ def gap_figure(
     for run, colour in zip(shown, colours, strict=True):
         _add_curves(figure, run, colour, held_out, metric, present=run is now)
     for place, (run, colour) in enumerate(zip(shown, colours, strict=True)):
-        _add_length(figure, len(shown) - 1 - place, run, colour, held_out, metric)
+        _add_length(figure, len(shown) - 1 - place, run, colour, held_out, metric, present=run is now)
     for name, dash in (("training rows", "solid"), (f"{held_out} rows", "dash")):
         symbol = "circle" if dash == "solid" else "diamond-open"
         figure.add_scatter(
@@ -83,11 +83,7 @@ def gap_figure(
     low = max(0.0, 100 * min(lowest, *(run.train[-1] for run in shown)) - 12)
     figure.update_yaxes(title=f"{metric}, per cent", range=[low, 102], row=1, col=1)
     figure.update_xaxes(title=f"{metric} at the end, per cent", range=[low, 106], row=1, col=2)
-    figure.update_yaxes(
-        tickvals=[len(shown) - 1 - place for place in range(len(shown))], range=[-0.7, len(shown) - 0.2],
-        ticktext=[f"<b>{escape(run.name)}</b>" if run is now else escape(run.name) for run in shown], showgrid=False,
-        row=1, col=2,
-    )  # fmt: skip
+    figure.update_yaxes(range=[-0.5, len(shown) - 0.2], showticklabels=False, ticks="", showgrid=False, row=1, col=2)
     best = now.best
     return figure.update_layout(
         title={
@@ -128,7 +124,9 @@ def _add_curves(figure: go.Figure, run: GapRun, colour: str, held_out: str, metr
         )  # fmt: skip
 
 
-def _add_length(figure: go.Figure, place: int, run: GapRun, colour: str, held_out: str, metric: str) -> None:
+def _add_length(
+    figure: go.Figure, place: int, run: GapRun, colour: str, held_out: str, metric: str, *, present: bool
+) -> None:
     ends = [100 * run.held_out[-1], 100 * run.train[-1]]
     figure.add_scatter(
         x=ends, y=[place, place], mode="lines+markers", line={"color": colour, "width": 4}, showlegend=False,
@@ -136,13 +134,14 @@ def _add_length(figure: go.Figure, place: int, run: GapRun, colour: str, held_ou
         text=[held_out, "training"], hovertemplate=f"%{{text}}: {metric} %{{x:.1f}} %<extra></extra>",
         cliponaxis=False, row=1, col=2,
     )  # fmt: skip
+    name = f"<b>{escape(run.name)}</b>" if present else escape(run.name)
     figure.add_annotation(
-        x=sum(ends) / 2, y=place, yshift=15, text=f"<b>{ends[1] - ends[0]:.1f}</b>", showarrow=False,
-        font={"size": FONT_SIZE + 1}, row=1, col=2,
+        x=sum(ends) / 2, y=place, yshift=17, text=f"{name}: gap <b>{ends[1] - ends[0]:.1f}</b>", showarrow=False,
+        font={"size": FONT_SIZE}, row=1, col=2,
     )  # fmt: skip
     best = 100 * run.held_out[run.best]
     figure.add_scatter(
         x=[best], y=[place], mode="markers", hovertemplate=f"best {held_out}: {metric} %{{x:.1f}} %<extra></extra>",
-        marker={"symbol": "star", "size": 14, "color": colour, "line": {"color": GREY, "width": 1}}, showlegend=False,
+        marker={"symbol": "star", "size": 13, "color": colour, "line": {"color": BLACK, "width": 1}}, showlegend=False,
         cliponaxis=False, row=1, col=2,
     )  # fmt: skip

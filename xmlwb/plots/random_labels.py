@@ -107,7 +107,7 @@ def separation_figure(
         title="d, dimension of the vectors", type="log", tickvals=ticks, range=[np.log10(6), np.log10(1.3 * most)],
         row=1, col=2,
     )  # fmt: skip
-    figure.update_yaxes(title="instances without a mistake, per cent", range=[-3, 106], row=1, col=2)
+    figure.update_yaxes(title="instances all right, per cent", range=[-3, 106], row=1, col=2)
     return figure.update_layout(
         title={"text": title, "subtitle": {"text": subtitle}}, height=510,
         margin={"t": 110, "b": 150}, legend=_BELOW,
