@@ -130,6 +130,21 @@ def test_what_has_not_been_run_is_said(tmp_path: Path, monkeypatch: pytest.Monke
     assert gap_table().equals(gap_table(runs()))
 
 
+def test_studies_that_are_half_run_show_what_can_be_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(glas_runs, "RUNS", tmp_path / "runs.csv")
+    monkeypatch.setattr(glas_runs, "CURVES", tmp_path / "curves.csv")
+    alone = curves()[lambda table: table["setting"] == "none"]
+    alone.to_csv(tmp_path / "curves.csv", index=False)
+    assert "--study table2" in repr(curves_explorer())
+    pd.concat([curves(), alone.assign(data="eurlex-4.3k")]).to_csv(tmp_path / "curves.csv", index=False)
+    assert [data for _, data in curves_explorer().controls["data"].options] == ["debdeps"]
+    half = runs()[lambda table: table["setting"].isin(["regulariser: none", "rho: 0.8", "rho: 1.0"])]
+    half.to_csv(tmp_path / "runs.csv", index=False)
+    assert [name for _, name in ablation_explorer().controls["factor"].options] == ["rho"]
+    half.iloc[:1].to_csv(tmp_path / "runs.csv", index=False)
+    assert "--study table1" in repr(effects_table())
+
+
 def test_the_paper_s_tables_are_the_paper_s() -> None:
     train, test = PAPER_GAP["AmazonCat-13K"]["none"]
     assert train - test == pytest.approx(6.89)

@@ -105,7 +105,8 @@ class Ablation:
         table["gap there"] = table.get("best train P@1", np.nan) - table.get("best test P@1", np.nan)
         self.table = table
         self.data = list(dict.fromkeys(table["data"]))
-        self.factors = [name for name in FACTORS if name in set(table["factor"])]
+        levels = {name: set(of_it["level"]) & set(PAPER[name]) for name, of_it in table.groupby("factor")}
+        self.factors = [name for name in FACTORS if len(levels.get(name, ())) > 1]
 
     def __call__(
         self, factor: str = "regulariser", measure: str = "test P@1", when: str = BEST, data: str | None = None
@@ -186,8 +187,16 @@ def ablation_explorer(runs: pd.DataFrame | None = None) -> SliderFigure | Absent
     if isinstance(table, Absent):
         return table
     ablation = Ablation(table)
+    if not ablation.factors:
+        return Absent("table1")
+
+    def shown(
+        factor: str = ablation.factors[0], measure: str = "test P@1", when: str = BEST, data: str = ablation.data[0]
+    ) -> go.Figure:
+        return ablation(factor, measure, when, data)
+
     return slider_figure(
-        ablation,
+        shown,
         factor={FACTORS[name]: name for name in ablation.factors},
         measure=list(MEASURES),
         when=[BEST, LAST],
@@ -200,7 +209,10 @@ def ablation_explorer(runs: pd.DataFrame | None = None) -> SliderFigure | Absent
 def effects_table(runs: pd.DataFrame | None = None) -> pd.DataFrame | Absent:
     """`Ablation.effects`, rounded; runs as in `ablation_explorer`."""
     table = _study(RUNS, stored_runs, "table1") if runs is None else runs
-    return table if isinstance(table, Absent) else Ablation(table).effects().round(2)
+    if isinstance(table, Absent):
+        return table
+    ablation = Ablation(table)
+    return ablation.effects().round(2) if ablation.factors else Absent("table1")
 
 
 def curves_explorer(curves: pd.DataFrame | None = None) -> SliderFigure | Absent:
@@ -217,16 +229,18 @@ def curves_explorer(curves: pd.DataFrame | None = None) -> SliderFigure | Absent
     table = table[table["study"] == "table2"]
     names = list(dict.fromkeys(table["data"]))
 
-    def shown(data: str = names[0], beside: str = "GLaS + dropout") -> go.Figure:
+    present = [name for name in GAP_SETTINGS if name != "none" and name in set(table["setting"])]
+
+    def shown(data: str = names[0], beside: str = present[0]) -> go.Figure:
         of_data = table[table["data"] == data]
-        settings = {name: look for name, look in GAP_SETTINGS.items() if name in ("none", beside)}
+        there = set(of_data["setting"]) & {"none", beside}
+        settings = {name: look for name, look in GAP_SETTINGS.items() if name in there}
         last = {name: _ends(of_data[of_data["setting"] == name]) for name in settings}
         told = "; ".join(f"{name} {gap:.1f}" for name, gap in last.items())
         return stored_curves_figure(
             of_data, settings, title=f"{TITLES.get(data, data)}: <b>gap after the last epoch</b>: {told} points"
         )
 
-    present = [name for name in GAP_SETTINGS if name != "none" and name in set(table["setting"])]
     return slider_figure(
         shown,
         data={TITLES.get(name, name): name for name in names},
@@ -241,8 +255,16 @@ def _study(path: Path, read: Callable[[Path], pd.DataFrame], study: str) -> pd.D
     if not path.is_file() or not path.read_text(encoding="utf-8").strip():  # the benchmark's first table is empty
         return Absent(study)
     table = read(path)
-    table = table[table["study"] == study]
+    table = _comparable(table[table["study"] == study])
     return Absent(study) if table.empty else table
+
+
+def _comparable(table: pd.DataFrame) -> pd.DataFrame:
+    """Of table 2 the data sets that have a run with nothing and one with something; of table 1 all."""
+    of_gap = table["study"] == "table2"
+    settings = table[of_gap].groupby("data")["setting"].agg(set)
+    whole = [data for data, names in settings.items() if "none" in names and len(names) > 1]
+    return table[~of_gap | table["data"].isin(whole)]
 
 
 def _ends(rows: pd.DataFrame) -> float:
