@@ -76,6 +76,11 @@ def copy_bandwidth(device: Any, n_bytes: int) -> float:
     return 2 * n_bytes / min(seconds[1:]) / 1e9
 
 
+def batch_of(model: Any, n: int) -> int:
+    """Instances of a step: of a small set an eighth."""
+    return min(model.batch_size, max(32, n // 8))
+
+
 def step_traffic(X: sparse.csr_array, Y: sparse.csr_array, model: Any, score_bytes: int) -> tuple[dict[str, int], int]:
     """Bytes that a step must move, by what they are of, and the floating point operations of its matrix products.
 
@@ -87,7 +92,7 @@ def step_traffic(X: sparse.csr_array, Y: sparse.csr_array, model: Any, score_byt
         Of a number in the matrix of scores: 2 in bfloat16, else 4.
     """
     p = model.get_params()
-    B, d = min(p["batch_size"], X.shape[0]), p["n_components"]
+    B, d = batch_of(model, X.shape[0]), p["n_components"]
     widths = [d] if p["n_hidden"] is None else [p["n_hidden"], d]
     entries, features, labels = _batch_counts(X, Y, B, p)
     layers = sum(a * b for a, b in pairwise(widths))
@@ -165,7 +170,7 @@ def measure(name: str, args: argparse.Namespace, device: Any, bandwidth: float) 
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_memory_MB() * 1e6
     rate = float(np.median(rates[1:] or rates))
     traffic, flops = step_traffic(X, Y, model, score_bytes=2 if device.type == "cuda" else 4)
-    step_s = min(model.batch_size, X.shape[0]) / rate
+    step_s = batch_of(model, X.shape[0]) / rate
     moved = sum(traffic.values())
     parts = ", ".join(f"{part} {n_bytes / 1e6:,.0f}" for part, n_bytes in traffic.items())
     print(f"{name}: MB that a step must move: {parts}; in {1000 * step_s:.2f} ms")
