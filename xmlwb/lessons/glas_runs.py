@@ -295,7 +295,8 @@ def gap_table(runs: pd.DataFrame | None = None) -> pd.DataFrame | Absent:
             for name in GAP_SETTINGS
             if name in wide
         }
-        parts[f"{TITLES.get(str(data), data)}, {len(seeds)} seeds"] = differences_table(values, "none")
+        number = f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}"
+        parts[f"{TITLES.get(str(data), data)}, {number}"] = differences_table(values, "none")
     for data, settings in PAPER_GAP.items():
         values = {
             name: {"training P@1": np.array([a]), "test P@1": np.array([b]), "gap": np.array([a - b])}
