@@ -134,6 +134,17 @@ def test_exact_and_hnsw_find_nearly_the_same() -> None:
     np.testing.assert_allclose(ours.multiply(same).sum(), theirs.multiply(same).sum(), rtol=1e-5)
 
 
+def test_a_graph_over_other_labels_is_not_loaded(data, tmp_path: Path) -> None:
+    pytest.importorskip("hnswlib", reason="hnswlib is not installed (see the README)")
+    options = SMALL | {"n_epochs": 1, "search": "hnsw"}
+    other = EmbeddingClassifier(**options).fit(data.X_train, data.Y_train[:, :30])
+    model = EmbeddingClassifier(**options).fit(data.X_train, data.Y_train)
+    model.graph_ = other.graph_
+    model.save(tmp_path / "model")
+    with pytest.raises(ModelFileError, match="the search graph is one over 30 vectors; wanted 40"):
+        EmbeddingClassifier.load(tmp_path / "model")
+
+
 def test_a_stopped_fit_resumes_to_the_same_model(data, fitted, tmp_path: Path) -> None:
     stopped = EmbeddingClassifier(**SMALL, checkpoint_dir=str(tmp_path))
     stopped.fit(data.X_train, data.Y_train, callback=lambda event: STOP if event.step == 2 else None)

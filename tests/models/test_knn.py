@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 
 from xmlwb.datasets.synthetic import make_synthetic
-from xmlwb.models import KNN
+from xmlwb.models import KNN, ModelFileError
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +66,20 @@ def test_hnsw_without_its_package_says_how_to_get_it(data, monkeypatch: pytest.M
 def test_bad_parameters(data, argument: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         KNN(**argument).fit(data.X_train, data.Y_train)
+
+
+@pytest.mark.skipif(find_spec("hnswlib") is None, reason="hnswlib is not installed (see the README)")
+def test_a_graph_over_other_instances_is_not_loaded(data, tmp_path) -> None:
+    more = KNN(search="hnsw", n_components=100).fit(data.X_train, data.Y_train)
+    fewer = KNN(search="hnsw", n_components=100).fit(data.X_train[:200], data.Y_train[:200])
+    fewer.index_ = more.index_
+    fewer.save(tmp_path / "model")
+    with pytest.raises(ModelFileError, match="the search graph holds"):
+        KNN.load(tmp_path / "model")
+
+
+@pytest.mark.skipif(find_spec("hnswlib") is None, reason="hnswlib is not installed (see the README)")
+def test_instances_that_are_there_many_times_are_found(data) -> None:
+    X, Y = (sparse.vstack([A[:20]] * 100).tocsr() for A in (data.X_train, data.Y_train))
+    exact, graph = (KNN(search=search, n_neighbors=5).fit(X, Y).predict_topk(X[:20]) for search in ("exact", "hnsw"))
+    np.testing.assert_array_equal(graph.indices, exact.indices)

@@ -346,3 +346,5 @@ class EmbeddingClassifier(NeuralModel):
             self._require_shapes(W2_=(h, d), b2_=(d,))
         if len(self.learned_) and not 0 <= self.learned_.min() <= self.learned_.max() < self.n_labels_:
             raise ValueError(f"learned_ holds labels out of 0..{self.n_labels_ - 1}")
+        if len(self.graph_):
+            hnsw.check(self.graph_, len(self.learned_), d)

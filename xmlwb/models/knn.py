@@ -165,7 +165,7 @@ class KNN(XMCModel):
         """The live graph behind ``index_``, or None with the exact search."""
         if len(self.index_) == 0:
             return None
-        return hnsw.read(self.index_, self.projection_.shape[1] or self.n_features_in_)
+        return hnsw.read(self.index_, self.labels_.shape[0], self.projection_.shape[1] or self.n_features_in_)
 
     def _project(self, unit: sparse.csr_array) -> np.ndarray:
         dense = unit @ self.projection_ if self.projection_.shape[1] else unit.toarray()
@@ -177,9 +177,10 @@ class KNN(XMCModel):
         train = sparse.csr_array(self.instances_.T)
         cosines = np.empty(candidates.shape, dtype=np.float32)
         for begin in range(0, len(candidates), 1024):
-            rows = candidates[begin : begin + 1024]
+            rows = candidates[begin : begin + 1024]  # -1, where the graph led to fewer, is looked up in vain
             repeated = unit[begin : begin + 1024][np.repeat(np.arange(len(rows)), rows.shape[1])]
             shared = train[rows.ravel()].multiply(repeated)
             cosines[begin : begin + 1024] = shared.sum(axis=1).reshape(rows.shape)
+        cosines[candidates < 0] = -np.inf
         best = np.argsort(-cosines, axis=1, kind="stable")[:, :n_neighbors]
         return np.take_along_axis(candidates, best, axis=1), np.take_along_axis(cosines, best, axis=1)

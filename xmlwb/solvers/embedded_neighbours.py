@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
 
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from xmlwb.solvers import hnsw
 from xmlwb.solvers.neighbour_vote import nearest
@@ -18,7 +20,7 @@ def cluster(vectors: np.ndarray, n_clusters: int, random_state: int) -> tuple[np
     ----------
     vectors : ndarray, shape (n, l), float32
     n_clusters : int
-        At most n are made.
+        m is at most that many; less where fewer vectors differ. No cluster is empty.
     random_state : int
 
     Returns
@@ -29,8 +31,12 @@ def cluster(vectors: np.ndarray, n_clusters: int, random_state: int) -> tuple[np
     n_clusters = min(n_clusters, len(vectors))
     if n_clusters == 1:
         return vectors.mean(axis=0, keepdims=True), np.zeros(len(vectors), dtype=np.int32)
-    means = KMeans(n_clusters, n_init=1, random_state=random_state).fit(vectors)
-    return means.cluster_centers_.astype(np.float32), means.labels_.astype(np.int32)
+    # One thread: several add up the centres in the order in which they happen to end.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different vectors than clusters: some stay empty
+        means = KMeans(n_clusters, n_init=1, random_state=random_state).fit(vectors)
+    used, assignment = np.unique(means.labels_, return_inverse=True)
+    return means.cluster_centers_[used].astype(np.float32), assignment.astype(np.int32)
 
 
 class EmbeddedNeighbours:
@@ -45,13 +51,18 @@ class EmbeddedNeighbours:
         The cluster of each vector.
     graph : ndarray of uint8
         What `hnsw.build` returned for the vectors; empty for the exact search.
+
+    Raises
+    ------
+    ValueError
+        The graph is not one over so many vectors of this width.
     """
 
     def __init__(self, vectors: np.ndarray, centres: np.ndarray, assignment: np.ndarray, graph: np.ndarray) -> None:
         self._vectors, self._centres = vectors, centres
         self._members = np.argsort(assignment, kind="stable")
         self._ptr = np.concatenate([[0], np.cumsum(np.bincount(assignment, minlength=len(centres)))])
-        self._index: Any = hnsw.read(graph, vectors.shape[1]) if len(graph) else None
+        self._graph = hnsw.read(graph, *vectors.shape) if len(graph) else None
 
     def find(self, queries: np.ndarray, k: int, *, ef: int = 200) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest of each query, and their cosines.
@@ -67,7 +78,7 @@ class EmbeddedNeighbours:
         Returns
         -------
         indices : ndarray, shape (q, k), int32
-            Nearest first; -1 where the closest cluster has fewer than k members.
+            Nearest first; -1 where the closest cluster has fewer than k members, or the graph leads to fewer.
         cosines : ndarray, shape (q, k), float32
             0 in the empty places.
 
@@ -76,9 +87,9 @@ class EmbeddedNeighbours:
         Exact: O(m l + l n / m) for a query where clusters are of one size. By the graph: O(ef log n) distances.
         """
         k = min(k, len(self._vectors))
-        if self._index is not None:
-            found, distances = hnsw.search(self._index, queries, k, ef=ef)
-            return found, 1 - distances
+        if self._graph is not None:
+            found, distances = hnsw.search(self._graph, queries, k, ef=ef)
+            return found, np.where(found >= 0, 1 - distances, np.float32(0))
         if len(self._centres) == 1:
             return nearest(queries, self._vectors, k)
         indices = np.full((len(queries), k), -1, dtype=np.int32)
