@@ -26,8 +26,8 @@ class Checkpoint:
     folder : path-like
         Made if it is not there.
     run : dict
-        What the run is: method, arguments, `fingerprint` of the data; JSON values. A checkpoint of another run is
-        refused.
+        What the run is: method, arguments, `fingerprint` of the data; JSON values or numpy's numbers. A checkpoint of
+        another run is refused.
 
     Raises
     ------
@@ -45,7 +45,7 @@ class Checkpoint:
 
     def __init__(self, folder: str | os.PathLike, run: dict[str, Any]) -> None:
         self.path = Path(folder) / "checkpoint.safetensors"
-        self.run = json.loads(json.dumps(run))
+        self.run = json.loads(json.dumps(run, default=_plain))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         for left_over in self.path.parent.glob(f".{self.path.name}.*"):  # of a run that was killed while it wrote
             left_over.unlink(missing_ok=True)
@@ -75,6 +75,13 @@ class Checkpoint:
                     f"{other.get(name)!r}; wanted {self.run.get(name)!r}, or an empty folder"
                 )
         return int(document["epoch"]), arrays
+
+
+def _plain(value: Any) -> Any:
+    """A numpy number as Python's, for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a checkpoint's run holds {value!r}; wanted numbers, text, booleans or None")
 
 
 def fingerprint(*matrices: sparse.csr_array | np.ndarray | None) -> str:
