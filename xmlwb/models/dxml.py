@@ -2,27 +2,28 @@ r"""Deep embedding: documents are sent to where their labels lie in an embedding
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
-from sklearn.preprocessing import normalize
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from xmlwb.label_graph import LabelGraph
 from xmlwb.models.base import EvalSet
 from xmlwb.models.callbacks import Callback, Reporter
 from xmlwb.models.checkpoint import fingerprint
 from xmlwb.models.embedded_vote import EmbeddedVote
-from xmlwb.models.neural import NeuralModel
-from xmlwb.models.validation import check_number, check_seed, validate_X, validate_Y
+from xmlwb.models.two_layer_model import TwoLayerModel
+from xmlwb.models.validation import check_number, check_seed, read_classes, validate_more_Y, validate_X
 from xmlwb.solvers.deep_walk import DeepWalk
-from xmlwb.solvers.sparse_dense import times_dense
+from xmlwb.solvers.label_means import label_directions
 from xmlwb.solvers.torch_runs import device_of, seeded
 from xmlwb.solvers.whitening import whiten
 
 
-class DXML(EmbeddedVote, NeuralModel):
+class DXML(EmbeddedVote, TwoLayerModel):
     r"""Deep extreme multi-label learning (Zhang et al. 2018): DeepWalk on the label graph, a network, k-NN.
 
     V (L, l) embeds the labels, by DeepWalk on the graph of the labels that occur together. An instance's labels lie at
@@ -67,16 +68,18 @@ class DXML(EmbeddedVote, NeuralModel):
         Whether walks prefer labels that occur together often. The paper's graph has no weights; validation likes them.
     whiten : bool, default True
         Whether V is centred and its directions get equal variance, else a few of them rule all distances: 3 to 5 points
-        of P@1 on validation rows of bibtex and delicious (``benchmarks/dxml_ablation.py``).
+        of P@1 on validation rows of bibtex and delicious (``benchmarks/dxml_ablation.py``). With L <= l + 1 labels it
+        leaves nothing of the graph, see the Notes.
     n_neighbors : int, default 40
         k, the instances that vote; chosen on validation data in the paper. May be changed after the fit.
     vote_power : float, default 10.0
         A neighbour's vote is its cosine to this power; 0 is the paper's plain sum. May be changed after the fit.
     n_clusters : int, default 1
         m, clusters of the embedded training set; the paper does not say how many. Exact search goes through the
-        closest one only.
+        closest one only. Clusters of equal vectors are fewer.
     search : {"exact", "hnsw"}, default "exact"
-        ``"hnsw"`` finds neighbours of all clusters in a navigable small-world graph, nearly always the nearest.
+        ``"hnsw"`` finds neighbours of all clusters in a navigable small-world graph, nearly always the nearest. As in
+        `n_clusters`, a change counts from the next fit or partial_fit on.
     device : str, default "auto"
         Where the network trains: CUDA, else MPS, else the CPU; or its name.
     checkpoint_dir : str or None, default None
@@ -91,26 +94,35 @@ class DXML(EmbeddedVote, NeuralModel):
     label_embeddings_ : ndarray, shape (L, l), float32
         V; 0 for a label that never occurs with another one.
     W1_, b1_, W2_, b2_ : ndarrays, shapes (d, h), (h,), (h, l) and (l,), float32
-        The network.
+        The network; `activation_` is that of the fit.
     embedded_, labels_, centres_, assignment_, graph_
         f_x of the training instances, their labels and clusters, see `EmbeddedVote`.
 
     Notes
     -----
     One event an epoch, with the mean ``loss`` of an instance and the ``instances/s``. Scores lie in [0, 1]; labels that
-    no neighbour carries are not predicted. An instance whose labels all lie at 0 does not train the network, but votes.
-    On the sphere nearly all coordinates differ by less than 1, where the smooth l1 loss is half the squared distance.
-    Train O(epochs x (nnz(X) h + n h l + steps x d h)) and DeepWalk; predict, for an instance, O(nnz(x) h + h l + n l /
-    m), with ``"hnsw"`` O(ef log n) distances in place of n / m; size 4 (d h + n l + L l) bytes and the labels.
+    no neighbour carries are not predicted. An instance whose labels all lie at 0, or cancel out, does not train the
+    network, but votes. Where the cosines of all k neighbours are at most 0, their votes weigh the same. On the sphere
+    nearly all coordinates differ by less than 1, where the smooth l1 loss is half the squared distance. Train O(epochs
+    x (nnz(X) h + n h l + steps x d h)) and DeepWalk; predict, for an instance, O(nnz(x) h + h l + n l / m), with
+    ``"hnsw"`` O(ef log n) distances in place of n / m; size 4 (d h + n l + L l) bytes and the labels, with ``"hnsw"``
+    4 n (l + 36) more, for the graph holds the vectors again.
+
+    Whitened vectors of L <= l + 1 labels are all equally far apart (see `whiten`): the network learns codes for labels
+    that say nothing of who occurs with whom. Of somewhat more labels little is left: the ablation's column "edges" says
+    how much, and its row "shuffled" (whitened, dealt out to the labels at random) what a gain owes to the graph. For
+    the graph's sake take ``whiten=False`` there, or l well below L.
 
     ================ ============================= ============ ===================================================
     what             paper                         code         here
     ================ ============================= ============ ===================================================
     DeepWalk         its parameters not stated     none known   80 walks of 40 labels, window 1, 5 negatives
     graph            edges without weights                      weights: the instances that two labels share
-    V                as DeepWalk leaves it                      centred, equal variance in all directions
+    V                as DeepWalk leaves it                      centred, equal variance in all directions; for
+                                                                L <= l + 1 the graph is lost
     f_y              mean of the labels' vectors                the same, then of unit length
-    first weights    not stated                                 normal, W1 of deviation 0.01
+    loss of a step   sum over the instances                     mean over those of the batch
+    first weights    not stated                                 normal, W1 of deviation 0.01, W2 of 0.64 / sqrt(h)
     dropout          "right after the last linear               the same, rate 0.2
                      layer", rate not stated
     epochs, batch    not stated                                 40, 32
@@ -133,6 +145,8 @@ class DXML(EmbeddedVote, NeuralModel):
            [0, 0, 1, 1],
            [0, 0, 1, 1]])
     """
+
+    free_on_resume = TwoLayerModel.free_on_resume | {"search", "n_clusters"}
 
     label_embeddings_: np.ndarray
 
@@ -206,8 +220,16 @@ class DXML(EmbeddedVote, NeuralModel):
         Raises
         ------
         ValueError
-            Also if `label_graph` has another number of labels, or `checkpoint_dir` holds another fit.
+            Also if `label_graph` is none or has another number of labels, `checkpoint_dir` holds another fit or more
+            epochs, or the loss is no longer finite.
+
+        Warns
+        -----
+        UserWarning
+            No instance's labels lie anywhere, as where no two labels occur together: nothing trains the network.
         """
+        if not isinstance(label_graph, LabelGraph | None):
+            raise ValueError(f"label_graph is of type {type(label_graph).__name__}; wanted a LabelGraph or None")
         self._given_graph = label_graph
         try:
             return super().fit(X, Y, eval_set=eval_set, callback=callback)
@@ -218,7 +240,8 @@ class DXML(EmbeddedVote, NeuralModel):
         """Go on with newly arrived instances alone: they train the network and join those that vote; at first a fit.
 
         The label embeddings and the places of the older instances stay, since their features are not kept: with more
-        epochs, the network moves further away from them.
+        epochs, the network moves further away from them. Momentum begins anew, and all instances, old and new, are
+        divided into clusters or put into a graph again.
 
         Parameters
         ----------
@@ -227,63 +250,69 @@ class DXML(EmbeddedVote, NeuralModel):
         classes : array-like, optional
             For a 1-D Y all that it may hold, which the first Y must hold already.
         n_epochs : int
-            Passes over the new instances; with 0 they only join the vote.
+            Passes over the new instances; with 0 they only join the vote. The first call takes the argument of the
+            model.
+
+        Raises
+        ------
+        ValueError
+            As `fit`, or for another width of X or Y, other classes, another network than the fitted one. The model is
+            then as it was.
         """
-        if not self.__sklearn_is_fitted__():
-            self.fit(X, Y)
-        else:
-            self._go_on(X, Y, n_epochs)
-        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(f"classes has {len(classes)} values; wanted the {len(self.classes_)} of the first Y")
+        check_number("n_epochs", n_epochs, low=0, integer=True)
+        is_first = not self.__sklearn_is_fitted__()
+        if classes is not None and Y is not None:
+            known = read_classes(self, Y) if is_first else self.classes_
+            if not np.array_equal(np.unique(classes), known):
+                raise ValueError(f"classes has {len(classes)} values; wanted the {len(known)} of the first Y")
+        if is_first:
+            return self.fit(X, Y)
+        self._check_params()
+        self._check_same_network()
+        X = validate_X(self, X, reset=False)
+        Y = validate_more_Y(self, Y, X.shape[0])
+        grown = copy(self)  # a failure on the way leaves this model as it was
+        grown._go_on(X, Y, n_epochs)
+        self.__dict__.update(grown.__dict__)
         return self
 
-    def _go_on(self, X: Any, Y: Any, n_epochs: int) -> None:
-        check_number("n_epochs", n_epochs, low=0, integer=True)
-        X = validate_X(self, X, reset=False)
-        Y, _, _ = validate_Y(self, Y, X.shape[0], classes=self.classes_)
+    def _go_on(self, X: sparse.csr_array, Y: sparse.csr_array, n_epochs: int) -> None:
         self.label_counts_ = self.label_counts_ + np.bincount(Y.indices, minlength=self.n_labels_)
         seed = None if self.random_state is None else self.random_state + len(self.embedded_)
-        net, descent = self._network(X, Y)
+        net, descent = self._network(X, Y, self.label_embeddings_)
         for epoch in range(n_epochs):
-            with seeded(seed, epoch) as rng:
-                descent.epoch(rng)
+            with seeded(seed, epoch, device_of(self.device)) as rng:
+                self._require_finite(descent.epoch(rng), epoch)
         self._keep_weights(net)
         labels = sparse.csr_array(sparse.vstack([self.labels_, Y]))
         self._place(np.concatenate([self.embedded_, self._embed(X)]), labels)
 
     def embed(self, X: Any) -> np.ndarray:
         """f_x: where the network sends the rows of X, sparse or dense (n, d): rows of unit length, (n, l) float32."""
+        check_is_fitted(self, "W1_")  # also in the callback of a fit
         return self._embed(validate_X(self, X, reset=False))
 
     def embed_labels(self, Y: Any) -> np.ndarray:
-        """f_y: the mean of the labels' embeddings, scaled to unit length; 0 for an instance without labels.
+        """f_y: the mean of the labels' embeddings, scaled to unit length; (n, l), float32.
 
-        Y is a csr_array (n, L) of 0/1; f_y is (n, l), float32.
+        Y is what `fit` takes, (n, L). Without labels, or where they cancel out, f_y is 0.
         """
-        Y = sparse.csr_array(Y, dtype=np.float32, copy=True)
-        return normalize(times_dense(Y, self.label_embeddings_, n_jobs=self.n_jobs), copy=False)
+        check_is_fitted(self, "label_embeddings_")
+        return label_directions(validate_more_Y(self, Y), self.label_embeddings_, n_jobs=self.n_jobs)
 
     def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
-        """The weights with gradients and momentum, X as bags, the embedded points, the small-world graph; not V's."""
-        weights = 3 * 4 * (d * self.n_hidden + self.n_hidden * self.n_components)
-        graph = 8 * n * (self.n_components + 36) if self.search == "hnsw" else 0
-        return weights + 8 * nnz + 4 * (2 * n + 3 * L) * self.n_components + graph
+        """The network in training, X as bags, the embedded points, the small-world graph; not DeepWalk's walks."""
+        # the graph as it is built, as bytes, and the different ones among the vectors
+        graph = 4 * n * (3 * self.n_components + 72) if self.search == "hnsw" else 0
+        return self._network_bytes(n, d) + 8 * nnz + 4 * (2 * n + 3 * L) * self.n_components + graph
 
     def _check_params(self) -> None:
-        for name in ("n_components", "n_hidden", "n_epochs", "batch_size", "n_walks", "window"):
+        self._check_network()
+        for name in ("n_walks", "window"):
             check_number(name, getattr(self, name), low=1, integer=True)
         check_number("walk_length", self.walk_length, low=2, integer=True)
-        check_number("learning_rate", self.learning_rate, low=0, strict=True)
-        check_number("weight_decay", self.weight_decay, low=0)
-        for name in ("momentum", "dropout"):
-            check_number(name, getattr(self, name), low=0)
-            if getattr(self, name) >= 1:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; wanted less than 1")
-        if self.activation not in ("relu", None):
-            raise ValueError(f"activation is {self.activation!r}; wanted 'relu' or None")
         check_seed(self.random_state)
         self._check_vote()
-        self._check_device()
 
     def _fit(self, X: sparse.csr_array, Y: sparse.csr_array, eval_set: EvalSet | None, report: Reporter) -> None:
         graph = self._given_graph or LabelGraph.from_labels(Y, weighted=self.weighted)
@@ -291,7 +320,7 @@ class DXML(EmbeddedVote, NeuralModel):
             raise ValueError(f"label_graph has {graph.n_labels} labels; wanted {Y.shape[1]} as in Y")
         checkpoint = self._checkpoint(fingerprint(X, Y, graph.adjacency))
         self.label_embeddings_ = self._label_vectors(graph)
-        net, descent = self._network(X, Y)
+        net, descent = self._network(X, Y, self.label_embeddings_)
 
         def keep() -> None:
             self._keep_weights(net)
@@ -311,40 +340,10 @@ class DXML(EmbeddedVote, NeuralModel):
         V = np.ascontiguousarray(walk.fit(graph.adjacency).embeddings_[: graph.n_labels])
         return whiten(V) if self.whiten else V
 
-    def _network(self, X: sparse.csr_array, Y: sparse.csr_array) -> tuple[Any, Any]:
-        """The network and its descent: from scratch, or from the weights that are there."""
-        from xmlwb.solvers.deep_embedding import DeepEmbedding, EmbeddingDescent
-
-        device = device_of(self.device)
-        with seeded(self.random_state, 2**31):
-            net = DeepEmbedding((X.shape[1], self.n_hidden, self.n_components), self.activation, self.dropout)
-        if hasattr(self, "W1_"):
-            net.put({name: getattr(self, f"{name}_") for name in _WEIGHTS})
-        descent = EmbeddingDescent(
-            net.to(device), X, Y, self.label_embeddings_, batch_size=self.batch_size, learning_rate=self.learning_rate,
-            momentum=self.momentum, weight_decay=self.weight_decay,
-        )  # fmt: skip
-        return net, descent
-
-    def _keep_weights(self, net: Any) -> None:
-        for name in _WEIGHTS:
-            setattr(self, f"{name}_", getattr(net, name).detach().cpu().numpy().copy())
-
-    def _embed(self, X: sparse.csr_array) -> np.ndarray:
-        hidden = times_dense(X, self.W1_, n_jobs=self.n_jobs)
-        hidden += self.b1_
-        if self.activation == "relu":
-            np.maximum(hidden, 0, out=hidden)
-        return normalize(hidden @ self.W2_ + self.b2_, copy=False)
-
     def _predict_topk(self, X: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
         return self._vote(self._embed(X), k)
 
     def _check_state(self) -> None:
         super()._check_state()
-        width, h = self.embedded_.shape[1], self.W1_.shape[1]
-        self._require_shapes(W1_=(self.n_features_in_, h), b1_=(h,), W2_=(h, width), b2_=(width,))
-        self._require_shapes(label_embeddings_=(self.n_labels_, width))
-
-
-_WEIGHTS = ("W1", "b1", "W2", "b2")
+        width = self.embedded_.shape[1]
+        self._require_shapes(b2_=(width,), label_embeddings_=(self.n_labels_, width))

@@ -14,6 +14,24 @@ from xmlwb.solvers import hnsw
 from xmlwb.solvers.embedded_neighbours import EmbeddedNeighbours, cluster
 from xmlwb.solvers.neighbour_vote import vote
 
+#: Instances that are predicted at a time.
+_BATCH = 1 << 13
+
+
+def vote_weights(cosines: np.ndarray, power: float) -> np.ndarray:
+    """What the neighbours' votes weigh: the power of their cosines (q, k), none below 0, float32.
+
+    In parts of a row's largest, since the power of a small cosine may be less than a float32 can tell from 0; where the
+    largest is not above 0, all votes weigh the same.
+
+    >>> vote_weights(np.float32([[0.5, 0.25, -1], [0, 0, 0]]), 2)
+    array([[1.  , 0.25, 0.  ],
+           [1.  , 1.  , 1.  ]], dtype=float32)
+    """
+    largest = cosines.max(axis=1, keepdims=True)
+    parts = np.divide(cosines, largest, out=np.ones_like(cosines), where=largest > 0)
+    return np.maximum(parts, 0) ** np.float32(power)
+
 
 class EmbeddedVote(XMCModel):
     """Base of a method with one embedding of all training instances, divided by k-means.
@@ -32,6 +50,7 @@ class EmbeddedVote(XMCModel):
         The small-world graph of ``search="hnsw"``, else empty.
     """
 
+    decision_threshold: ClassVar[float] = 0.5
     prediction_params: ClassVar[frozenset[str]] = frozenset({"n_neighbors", "vote_power"})
 
     n_neighbors: int
@@ -48,8 +67,8 @@ class EmbeddedVote(XMCModel):
 
     def _place(self, embedded: np.ndarray, labels: sparse.csr_array) -> None:
         """Take these for the training instances, and divide them."""
-        self.embedded_, self.labels_ = embedded, labels
         cluster_seed, graph_seed = check_random_state(self.random_state).randint(2**31, size=2).tolist()
+        self.embedded_, self.labels_ = embedded, labels
         self.centres_, self.assignment_ = cluster(embedded, self.n_clusters, cluster_seed)
         self.graph_ = np.zeros(0, dtype=np.uint8)
         if self.search == "hnsw":
@@ -58,12 +77,18 @@ class EmbeddedVote(XMCModel):
 
     def _vote(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k labels that weigh most among the neighbours of embedded queries."""
-        neighbours, cosines = self._neighbours.find(queries, self.n_neighbors)
-        return vote(neighbours, np.maximum(cosines, 0) ** np.float32(self.vote_power), self.labels_, k)
+        parts = []
+        for begin in range(0, len(queries), _BATCH):
+            neighbours, cosines = self._neighbours.find(queries[begin : begin + _BATCH], self.n_neighbors)
+            parts.append(vote(neighbours, vote_weights(cosines, self.vote_power), self.labels_, k))
+        labels, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return labels, scores
 
     def _check_state(self) -> None:
         super()._check_state()
         n, width = self.embedded_.shape
+        if len(self.graph_):
+            hnsw.check(self.graph_, n, width)
         m = len(self.centres_)
         self._require_shapes(labels_=(n, self.n_labels_), centres_=(m, width), assignment_=(n,))
         if n and not 0 <= self.assignment_.min() <= self.assignment_.max() < m:

@@ -279,7 +279,7 @@ class EmbeddingClassifier(NeuralModel):
         data = fingerprint(X, Y_all, *(eval_set if watched and eval_set else ()))
         checkpoint = shared_checkpoint(self._checkpoint(data), group)
         hidden = () if self.n_hidden is None else (self.n_hidden,)
-        with seeded(self.random_state, 2**31) as rng:
+        with seeded(self.random_state, 2**31, device) as rng:
             net = SphereNetwork(
                 (X.shape[1], *hidden, self.n_components), Y.shape[1], self.activation, scale=self.scale,
                 start=self.adagrad_start,

@@ -16,17 +16,18 @@ from xmlwb.solvers.torch_runs import restore_state, seeded, state_arrays
 class NeuralModel(XMCModel):
     """Base of the methods that a network trains for.
 
-    A subclass has the arguments `n_epochs`, `device`, `checkpoint_dir` and `random_state`.
+    A subclass has the arguments `n_epochs`, `learning_rate`, `device`, `checkpoint_dir` and `random_state`.
     """
 
     stage = "epoch"
-    #: Arguments in which a run and the checkpoint that it goes on from may differ.
+    #: Arguments in which a run and the checkpoint that it goes on from may differ, besides `prediction_params`.
     free_on_resume: ClassVar[frozenset[str]] = frozenset({"device", "checkpoint_dir", "n_jobs", "n_epochs"})
 
     device: str
     checkpoint_dir: str | None
     random_state: int | None
     n_epochs: int
+    learning_rate: float
 
     def _check_device(self) -> None:
         if not isinstance(self.device, str) or self.device.split(":")[0] not in ("auto", "cpu", "cuda", "mps"):
@@ -38,7 +39,8 @@ class NeuralModel(XMCModel):
         """Where this fit keeps its state; data is the fingerprint of what it learns from."""
         if self.checkpoint_dir is None:
             return None
-        params = {name: value for name, value in self.get_params().items() if name not in self.free_on_resume}
+        free = self.free_on_resume | self.prediction_params
+        params = {name: value for name, value in self.get_params().items() if name not in free}
         return Checkpoint(self.checkpoint_dir, {"method": type(self).__name__, "data": data} | params)
 
     def _run_epochs(
@@ -56,7 +58,7 @@ class NeuralModel(XMCModel):
         Parameters
         ----------
         parts : dict of torch.nn.Module and torch.optim.Optimizer
-            What an epoch changes.
+            What an epoch changes; "net" is the network.
         learn : callable
             One epoch, with its own random numbers; what it returns goes into the event.
         keep : callable
@@ -65,20 +67,39 @@ class NeuralModel(XMCModel):
             More for the event, of the model as it is now.
         is_over : callable
             Whether the epochs so far, a checkpoint's too, were enough.
+
+        Raises
+        ------
+        ValueError
+            The checkpoint has more epochs than `n_epochs`, or the loss is no longer finite.
         """
         done, arrays = checkpoint.read() if checkpoint else (0, {})
+        if done > self.n_epochs:
+            raise ValueError(
+                f"checkpoint_dir holds {done} epochs of this run, n_epochs is {self.n_epochs}; wanted at least "
+                f"{done}, or an empty folder"
+            )
         if done:
             restore_state(parts, arrays)
             keep()
-        report.total = max(self.n_epochs, done)
+        report.total = self.n_epochs
         report.step = done
+        device = next(parts["net"].parameters()).device
         for epoch in range(done, self.n_epochs):
             if is_over():
                 break
-            with seeded(self.random_state, epoch) as rng:
+            with seeded(self.random_state, epoch, device) as rng:
                 learned = learn(rng)
+            self._require_finite(learned, epoch)
             if checkpoint:
                 checkpoint.write(epoch + 1, state_arrays(parts))
             keep()
             if report({**learned, **figures()}):
                 break
+
+    def _require_finite(self, learned: dict[str, float], epoch: int) -> None:
+        if not np.isfinite(learned["loss"]):
+            raise ValueError(
+                f"the loss is {learned['loss']} after epoch {epoch + 1}: training diverges; wanted a lower "
+                f"learning_rate than {self.learning_rate!r}"
+            )

@@ -134,6 +134,26 @@ def validate_Y(
     return A, np.arange(A.shape[1]), kind
 
 
+def validate_more_Y(model: Any, Y: Any, n_rows: int | None = None) -> sparse.csr_array:
+    """Labels for a fitted model, in the form of `validate_Y`: of as many labels and the same classes as in its fit.
+
+    n_rows is that of X, if there is one. ValueError as in `validate_Y`, and for another number of labels.
+    """
+    Y, _, _ = validate_Y(model, Y, _n_rows(Y) if n_rows is None else n_rows, classes=model.classes_)
+    if Y.shape[1] != model.n_labels_:
+        raise ValueError(f"Y has {Y.shape[1]} labels; wanted {model.n_labels_} as in the fit")
+    return Y
+
+
+def read_classes(model: Any, Y: Any) -> np.ndarray:
+    """The classes that a fit to Y would have: (L,)."""
+    return validate_Y(model, Y, _n_rows(Y))[1]
+
+
+def _n_rows(Y: Any) -> int:
+    return Y.shape[0] if hasattr(Y, "shape") else len(Y)
+
+
 def _require_places(A: Any, name: str) -> None:
     """ValueError if a compressed matrix holds an index out of range: scipy does not look, compiled kernels trust."""
     if A.format not in ("csr", "csc") or A.indices.size == 0:

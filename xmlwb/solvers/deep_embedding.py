@@ -10,6 +10,7 @@ from scipy import sparse
 from torch import nn
 from torch.nn.functional import normalize, smooth_l1_loss
 
+from xmlwb.solvers.label_means import with_direction
 from xmlwb.solvers.sparse_rows import Bags, SparseRows, apply_bags, shuffled_batches
 from xmlwb.solvers.torch_runs import low_precision, one_thread
 
@@ -64,7 +65,7 @@ class EmbeddingDescent:
         On the device where it is to learn; X and Y go there whole.
     X : csr_array, shape (n, d), float32
     Y : csr_array, shape (n, L)
-        Instances whose labels all have the vector 0 are passed over.
+        Instances whose labels' vectors are 0 or cancel out are passed over.
     V : ndarray, shape (L, l), float32
         Label embeddings.
     batch_size : int
@@ -91,9 +92,14 @@ class EmbeddingDescent:
             weight_decay=weight_decay,
             fused=self.device.type in ("cpu", "cuda"),
         )
-        self._rows = np.flatnonzero(Y @ V.any(axis=1).astype(np.float32))
+        self._rows = with_direction(Y, V)
         self._X, self._Y = SparseRows(X, self.device), SparseRows(Y, self.device)
         self._V = torch.as_tensor(V, device=self.device)
+
+    @property
+    def n_instances(self) -> int:
+        """How many instances there are to learn from."""
+        return len(self._rows)
 
     def epoch(self, rng: np.random.Generator) -> dict[str, float]:
         """Every instance once, in an order that rng draws; the mean loss and the instances a second."""

@@ -63,17 +63,24 @@ def one_thread(wanted: bool) -> Iterator[None]:
 
 
 @contextmanager
-def seeded(random_state: int | None, epoch: int) -> Iterator[np.random.Generator]:
+def seeded(random_state: int | None, epoch: int, device: torch.device) -> Iterator[np.random.Generator]:
     """Random numbers, numpy's and torch's, that depend on the seed and the epoch alone: a resumed run draws the same.
 
-    torch's own generators are as before when the block ends.
+    torch's own generators, of the CPU and of this CUDA device, are as before when the block ends; those of other
+    devices are not touched, which would open them.
     """
     import torch
 
     entropy = None if random_state is None else [random_state, epoch]
     rng = np.random.default_rng(entropy)
-    with torch.random.fork_rng():
-        torch.manual_seed(int(rng.integers(2**63)))
+    seed = int(rng.integers(2**63))
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        elif device.type == "mps":
+            torch.mps.manual_seed(seed)
         yield rng
 
 

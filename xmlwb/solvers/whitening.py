@@ -25,6 +25,10 @@ def whiten(V: np.ndarray) -> np.ndarray:
     -----
     Time O(L l^2 + l^3).
 
+    Where L <= l + 1, m = L rows in general position come out as the corners of a regular simplex: their Gram matrix is
+    L (I - 1 1^T / L), any two rows have the cosine -1 / (L - 1). Nothing is left of which rows were close to each
+    other, and directions of mere noise are as long as the others. What is left for a larger L grows with L / l.
+
     Examples
     --------
     >>> V = np.array([[9, 1], [9, -1], [7, 1], [7, -1], [0, 0]], dtype=np.float32)
