@@ -197,3 +197,9 @@ def test_a_file_that_does_not_fit_together_is_refused(data, tmp_path, name, spoi
     model.save(tmp_path / "model")
     with pytest.raises(ModelFileError, match=message):
         SLEEC.load(tmp_path / "model")
+
+
+def test_more_neighbours_than_a_cluster_has_take_no_place(data):
+    model = SLEEC(n_components=4).fit(data.X_train, data.Y_train)
+    all_of_them = model.set_params(n_neighbors=data.X_train.shape[0]).predict_topk(data.X_test)
+    assert same(model.set_params(n_neighbors=10**9).predict_topk(data.X_test), all_of_them)

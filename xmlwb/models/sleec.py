@@ -281,9 +281,10 @@ class SLEEC(XMCModel):
     def _neighbours(self, X: sparse.csr_array) -> np.ndarray:
         """The nearest training instances in each learner's embedding of the closest cluster.
 
-        Shape (q, n_learners * n_neighbors), int32; -1 where a cluster has fewer.
+        Shape (q, n_learners * k), int32, k at most the largest cluster; -1 where a cluster has fewer.
         """
-        found = np.full((X.shape[0], len(self.learner_ptr_) - 1, self.n_neighbors), -1, dtype=np.int32)
+        k = min(self.n_neighbors, int(np.diff(self.member_ptr_).max()))
+        found = np.full((X.shape[0], len(self.learner_ptr_) - 1, k), -1, dtype=np.int32)
         for learner, (first, last) in enumerate(pairwise(self.learner_ptr_)):
             centres = self.centres_[first:last]
             offset = centres.multiply(centres).sum(axis=1).astype(np.float32) / -2
