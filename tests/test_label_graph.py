@@ -176,6 +176,7 @@ GOOD = sparse.csr_array(np.array([[0, 1], [1, 0]], dtype=np.float32))
         (lambda: LabelGraph.from_parents(["a", "b"], [()]), "label_parents has 1 entries; wanted 2"),
         (lambda: LabelGraph.from_parents(["a"], ["top"]), "label_parents.0. is 'top'; wanted a tuple"),
         (lambda: LabelGraph.from_parents(["a"], [(1,)]), "wanted a tuple of names"),
+        (lambda: LabelGraph.from_parents(["a"], [None]), "label_parents.0. is None; wanted a tuple of names"),
         (lambda: LabelGraph.from_parents(["a"], [()], counts=np.ones(2)), "counts has shape"),
         (lambda: LabelGraph(GOOD.toarray(), 2, None, np.zeros(2)), "wanted a csr_array"),
         (lambda: LabelGraph(sparse.csr_array(np.eye(2, dtype=np.float32)), 2, None, np.zeros(2)), "diagonal"),
@@ -201,3 +202,8 @@ GOOD = sparse.csr_array(np.array([[0, 1], [1, 0]], dtype=np.float32))
 def test_bad_input_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_parents_may_come_from_an_iterator():
+    graph = LabelGraph.from_parents(["a", "b"], [(parent for parent in ["b"]), ()])
+    assert graph.adjacency.nnz == 2

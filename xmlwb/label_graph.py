@@ -152,9 +152,10 @@ class LabelGraph:
         node_of = {name: node for node, name in enumerate(names)}
         children, parents = [], []
         for child, its_parents in enumerate(label_parents):
-            if isinstance(its_parents, str) or not all(isinstance(parent, str) for parent in its_parents):
+            names_of = tuple(its_parents) if isinstance(its_parents, Iterable) else (its_parents,)
+            if isinstance(its_parents, str) or not all(isinstance(parent, str) for parent in names_of):
                 raise ValueError(f"label_parents[{child}] is {its_parents!r}; wanted a tuple of names")
-            for parent in its_parents:
+            for parent in names_of:
                 if parent not in node_of:
                     node_of[parent] = len(names)
                     names.append(parent)
