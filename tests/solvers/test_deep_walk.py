@@ -152,3 +152,9 @@ def test_bad_graphs_are_named():
         DeepWalk().fit(sparse.csr_array((2, 3)))
     with pytest.raises(ValueError, match="negative"):
         DeepWalk().fit(sparse.csr_array(-np.eye(2)))
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:97", "torch:gpu"])
+def test_devices_that_are_not_here_are_named(device: str):
+    with pytest.raises(ValueError, match=f"device is '{device.removeprefix('torch:')}'; wanted 'auto' or one that is"):
+        DeepWalk(device=device).fit(sparse.csr_array((2, 2)))

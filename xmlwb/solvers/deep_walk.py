@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from xmlwb.solvers.random_walks import Walker
 from xmlwb.solvers.skip_gram import SkipGram
+from xmlwb.solvers.torch_runs import device_of
 
 #: The learning rate at the end, as a share of the first one; as in word2vec.
 _LAST_RATE = 1e-4
@@ -38,7 +39,7 @@ class DeepWalk:
         Times that the same walks are read.
     learning_rate : float, default 0.025
         At the start; it falls linearly to a ten-thousandth of it. word2vec's.
-    device : {"cpu", "cuda", "auto"} or a torch device, default "cpu"
+    device : {"cpu", "cuda", "auto"} or the name of another torch device, default "cpu"
         ``"cpu"`` is compiled code and needs no torch. Any other runs in torch; ``"auto"`` is ``"cuda"`` where there
         is one, else ``"cpu"``. ``"torch:cpu"`` runs the torch form on the CPU, slowly, to try it out.
     n_jobs : int or None, default None
@@ -140,7 +141,8 @@ class DeepWalk:
         Raises
         ------
         ValueError
-            `adjacency` is not square or holds weights that are negative or not finite; a parameter is out of range.
+            `adjacency` is not square or holds weights that are negative or not finite; a parameter is out of range; the
+            machine has no such device.
         """
         self._check_params()
         rng = check_random_state(self.random_state)
@@ -216,3 +218,5 @@ class DeepWalk:
             raise ValueError(f"learning_rate is {rate!r}; wanted a number above 0")
         if not isinstance(self.device, str):
             raise ValueError(f"device is {self.device!r}; wanted 'cpu', 'cuda' or 'auto'")
+        if self.device not in ("cpu", "auto"):
+            device_of(self.device.removeprefix("torch:"))
