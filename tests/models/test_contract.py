@@ -21,6 +21,8 @@ from xmlwb.solvers import sparse_dense
 VARIANTS = [pytest.param(info.cls(), id=key) for key, info in METHODS.items()]
 NEEDS_HNSWLIB = pytest.mark.skipif(find_spec("hnswlib") is None, reason="hnswlib is not installed (see the README)")
 VARIANTS.append(pytest.param(METHODS["knn"].cls(search="hnsw", n_components=64), id="knn-hnsw", marks=NEEDS_HNSWLIB))
+VARIANTS.append(pytest.param(METHODS["dxml"].cls(search="hnsw"), id="dxml-hnsw", marks=NEEDS_HNSWLIB))
+VARIANTS.append(pytest.param(METHODS["dxml"].cls(n_clusters=3), id="dxml-clusters"))
 LEARNERS = [variant for variant in VARIANTS if variant.id != "popular"]
 
 

@@ -76,7 +76,7 @@ class DXML(EmbeddedVote, TwoLayerModel):
         A neighbour's vote is its cosine to this power; 0 is the paper's plain sum. May be changed after the fit.
     n_clusters : int, default 1
         m, clusters of the embedded training set; the paper does not say how many. Exact search goes through the
-        closest one only. Clusters of equal vectors are fewer.
+        closest one only. There are fewer where fewer than m points differ.
     search : {"exact", "hnsw"}, default "exact"
         ``"hnsw"`` finds neighbours of all clusters in a navigable small-world graph, nearly always the nearest. As in
         `n_clusters`, a change counts from the next fit or partial_fit on.
