@@ -7,24 +7,20 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.preprocessing import normalize
 
 from xmlwb.models.base import EvalSet
 from xmlwb.models.callbacks import Reporter
 from xmlwb.models.checkpoint import fingerprint
-from xmlwb.models.neural import NeuralModel
 from xmlwb.models.shared_fit import SharedReporter, shared_checkpoint
-from xmlwb.models.validation import check_number, check_seed, validate_X
+from xmlwb.models.sphere_model import SphereModel
+from xmlwb.models.validation import check_number, check_seed
 from xmlwb.solvers import hnsw
-from xmlwb.solvers.inner_product_search import InnerProductSearch
 from xmlwb.solvers.label_affinity import KIND_OF_REGULARIZER, affinity
 from xmlwb.solvers.process_group import Ranks, ranks
-from xmlwb.solvers.sparse_dense import times_dense
 from xmlwb.solvers.torch_runs import device_of, seeded
 
 #: Training rows whose P@1 the events tell.
 _N_SEEN = 2000
-_NO_GRAPH = np.empty(0, dtype=np.uint8)
 _CHOICES = {
     "activation": ("relu", None),
     "loss": ("margin", "negative-mining", "softmax"),
@@ -33,7 +29,7 @@ _CHOICES = {
 }
 
 
-class EmbeddingClassifier(NeuralModel):
+class EmbeddingClassifier(SphereModel):
     r"""GLaS (Guo et al. 2019): instances and labels on a sphere, labels that occur together close to each other.
 
     An instance's labels are those whose vectors v_y lie closest to phi(x), which a network learns together with them:
@@ -94,7 +90,8 @@ class EmbeddingClassifier(NeuralModel):
         training data less sharply: on validation data 10 to 14 were best for debdeps, 20 for EURLEX57K.
     search : {"exact", "hnsw"}, default "exact"
         Whether prediction scores all labels, or finds most of the best in a navigable small-world graph of them, which
-        pays from about 20,000 labels on. May be changed to ``"exact"`` after the fit.
+        pays from about 20,000 labels on. May be changed to ``"exact"`` after the fit; a change to ``"hnsw"`` counts
+        from the next fit on, and a model without a graph answers exactly.
     ef : int, default 100
         Width of the search in the graph: wider finds more of the best labels and takes longer. May be changed after
         the fit.
@@ -113,7 +110,7 @@ class EmbeddingClassifier(NeuralModel):
         V, a label a row, of length 1; 0 for a label without a training positive, which is never predicted.
     W1_, b1_, W2_, b2_ : ndarrays, float32
         The network, shapes (features, units) and (units,); the latter two with `n_hidden` only. Columns of a W have
-        the same length.
+        the same length. `activation_` is that of the fit.
     scale_ : float
         s.
     learned_ : ndarray of int
@@ -168,10 +165,7 @@ class EmbeddingClassifier(NeuralModel):
 
     decision_threshold = 0.5
     prediction_params = frozenset({"ef"})
-    free_on_resume = NeuralModel.free_on_resume | {"search", "ef"}
-
-    label_embeddings_: np.ndarray
-    _search: InnerProductSearch | None = None
+    free_on_resume = SphereModel.free_on_resume | {"search", "ef"}
 
     def __init__(
         self,
@@ -224,15 +218,19 @@ class EmbeddingClassifier(NeuralModel):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def embed(self, X: Any) -> np.ndarray:
-        """phi(x) of the rows of X, sparse or dense (n, features): rows of unit length, (n, d) float32."""
-        return self._embed(validate_X(self, X, reset=False))
-
     def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
-        """Both tables with Adagrad's squares and a copy, a batch's scores, the affinities left out."""
-        width = self.n_hidden or self.n_components
-        scores = 4 * 4 * min(n, self.batch_size) * (self.n_negatives or L)
-        return 4 * 4 * (d * width + L * self.n_components) + scores + 8 * nnz
+        """The tables and their copies, a batch's scores and affinities; all affinities (`affinity`) are left out.
+
+        Both tables are there about five times (measured): themselves, Adagrad's squares, what prediction reads, old and
+        new. With `patience` two more of the best epoch; a checkpoint holds its part twice more, as arrays and as the
+        file's bytes. Of sampled candidates as many are counted as if each instance of a batch had 100 labels.
+        """
+        width, B = self.n_hidden or self.n_components, min(n, self.batch_size)
+        best = 0 if self.patience is None else 2
+        copies = 5 + best if self.checkpoint_dir is None else 4 + best + 2 * (2 + best)
+        scored = L if self.n_negatives is None else min(L, self.n_negatives + 100 * B)
+        tables = d * width + (L + width) * self.n_components
+        return 4 * (copies * tables + 4 * B * scored + 6 * B * B) + 8 * nnz
 
     def _check_params(self) -> None:
         for name in ("n_components", "n_epochs", "batch_size", "n_hardest", "ef"):
@@ -254,7 +252,7 @@ class EmbeddingClassifier(NeuralModel):
 
     def _fit(self, X: sparse.csr_array, Y: sparse.csr_array, eval_set: EvalSet | None, report: Reporter) -> None:
         self.learned_ = np.flatnonzero(self.label_counts_)
-        self.graph_ = _NO_GRAPH
+        self.graph_ = np.empty(0, dtype=np.uint8)
         group, device = ranks(self.device)
         self._train(X, Y, eval_set, report, group, device_of(device))
         if self.search == "hnsw" and len(self.learned_):
@@ -276,8 +274,10 @@ class EmbeddingClassifier(NeuralModel):
 
         Y = Y_all[:, self.learned_]
         watched = eval_set is not None and self.patience is not None
-        data = fingerprint(X, Y_all, *(eval_set if watched and eval_set else ()))
-        checkpoint = shared_checkpoint(self._checkpoint(data), group)
+        checkpoint = None
+        if self.checkpoint_dir is not None:
+            data = fingerprint(X, Y_all, *(eval_set if watched and eval_set else ()))
+            checkpoint = shared_checkpoint(self._checkpoint(data), group)
         hidden = () if self.n_hidden is None else (self.n_hidden,)
         with seeded(self.random_state, 2**31, device) as rng:
             net = SphereNetwork(
@@ -300,51 +300,18 @@ class EmbeddingClassifier(NeuralModel):
             best.see(net, figures.get("valid P@1", 0.0))
             return figures
 
+        def keep_resumed() -> None:
+            if not hasattr(self, "W1_"):  # else learn has done it
+                self._keep(net)
+
         parts = {"net": net, "optimizer": descent.optimizer, "best": best}
         together = SharedReporter(report, group)
-        self._run_epochs(parts, learn, lambda: self._keep(net), dict, together, checkpoint, lambda: best.is_over)
+        self._run_epochs(parts, learn, keep_resumed, dict, together, checkpoint, lambda: best.is_over)
         if watched:
             best.restore(net)
             self._keep(net)
 
-    def _keep(self, net: Any) -> None:
-        net.features.sum_up_anew()
-        weights = net.weights()
-        V = weights.pop("V")
-        self.scale_ = float(weights.pop("scale"))
-        for name, values in weights.items():
-            setattr(self, f"{name}_", values)
-        self.label_embeddings_ = np.zeros((self.n_labels_, V.shape[1]), dtype=np.float32)
-        self.label_embeddings_[self.learned_] = V
-
-    def _embed(self, X: sparse.csr_array) -> np.ndarray:
-        z = times_dense(X, self.W1_, n_jobs=self.n_jobs)
-        z += self.b1_
-        if self.activation == "relu":
-            np.maximum(z, 0, out=z)
-        if self.n_hidden is not None:
-            z = z @ self.W2_ + self.b2_
-            if self.activation == "relu":
-                np.maximum(z, 0, out=z)
-        return normalize(z, copy=False)
-
-    def _predict_topk(self, X: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
-        source = self.label_embeddings_, self.learned_, self.graph_ if self.search == "hnsw" else _NO_GRAPH
-        if self._search is None or any(a is not b for a, b in zip(self._search.source, source, strict=True)):
-            self._search = InnerProductSearch(*source)
-        return self._search.find(self._embed(X), k, ef=self.ef)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_search": None}  # made anew from what is there
-
-    def _check_state(self) -> None:
-        super()._check_state()
-        d = self.label_embeddings_.shape[1]
-        h = d if self.n_hidden is None else self.n_hidden
-        self._require_shapes(W1_=(self.n_features_in_, h), b1_=(h,), label_embeddings_=(self.n_labels_, d))
-        if self.n_hidden is not None:
-            self._require_shapes(W2_=(h, d), b2_=(d,))
-        if len(self.learned_) and not 0 <= self.learned_.min() <= self.learned_.max() < self.n_labels_:
-            raise ValueError(f"learned_ holds labels out of 0..{self.n_labels_ - 1}")
-        if len(self.graph_):
-            hnsw.check(self.graph_, len(self.learned_), d)
+    def _too_large(self) -> str:
+        names = ["learning_rate", "label_learning_rate", "scale"] + ["margin"] * (self.loss != "softmax")
+        values = ", ".join(f"{name} {getattr(self, name)!r}" for name in names)
+        return f"training diverges; wanted lower values among {values}"

@@ -99,7 +99,8 @@ class NeuralModel(XMCModel):
 
     def _require_finite(self, learned: dict[str, float], epoch: int) -> None:
         if not np.isfinite(learned["loss"]):
-            raise ValueError(
-                f"the loss is {learned['loss']} after epoch {epoch + 1}: training diverges; wanted a lower "
-                f"learning_rate than {self.learning_rate!r}"
-            )
+            raise ValueError(f"the loss is {learned['loss']} after epoch {epoch + 1}: {self._too_large()}")
+
+    def _too_large(self) -> str:
+        """What may have made training diverge, for a message."""
+        return f"training diverges; wanted a lower learning_rate than {self.learning_rate!r}"

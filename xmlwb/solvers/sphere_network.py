@@ -73,6 +73,6 @@ class SphereNetwork(nn.Module):
         g = [log_length.exp() for log_length in self.log_lengths]
         W = [self.features.table * (g[0] / self.features.column_lengths())]
         W += [normalize(P, dim=0, eps=_EPS) * length for P, length in zip(self.directions, g[1:], strict=True)]
-        found = {f"W{i + 1}": w for i, w in enumerate(W)} | {f"b{i + 1}": b for i, b in enumerate(self.biases)}
+        found = {f"W{i + 1}": w for i, w in enumerate(W)} | {f"b{i + 1}": b.clone() for i, b in enumerate(self.biases)}
         found |= {"V": normalize(self.labels.table), "scale": self.log_scale.exp()[0]}
-        return {name: np.array(tensor.cpu().numpy()) for name, tensor in found.items()}
+        return {name: tensor.cpu().numpy() for name, tensor in found.items()}
