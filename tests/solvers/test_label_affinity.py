@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from xmlwb.solvers.label_affinity import KINDS, affinity, submatrix
+from xmlwb.solvers.label_affinity import KINDS, affinity, distinct_submatrix, submatrix
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,9 @@ def test_submatrix_is_that_of_the_dense_matrix(Y, labels: list[int]) -> None:
     at = np.array(labels, dtype=np.int64)
     expected = U.toarray()[np.ix_(at, at)]
     np.testing.assert_array_equal(submatrix(U, at), expected)
+    own, place = distinct_submatrix(U, at)
+    assert own.shape == (len(set(labels)),) * 2
+    np.testing.assert_array_equal(own[place][:, place], expected)
 
 
 @pytest.mark.parametrize("labels", [[0, 12], [-1]])

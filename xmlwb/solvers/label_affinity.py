@@ -106,13 +106,31 @@ def submatrix(U: sparse.csr_array, labels: np.ndarray) -> np.ndarray:
            [0.5, 1. , 0.5],
            [1. , 0.5, 1. ]], dtype=float32)
     """
+    own, place = distinct_submatrix(U, labels)
+    return own if np.array_equal(place, np.arange(len(own))) else _spread(own, place)
+
+
+def distinct_submatrix(U: sparse.csr_array, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What `submatrix` needs, not yet spread out: ``submatrix(U, labels)`` is ``own[place][:, place]``.
+
+    Returns
+    -------
+    own : ndarray, shape (b, b), float32
+        The affinities of the distinct labels, in ascending order.
+    place : ndarray of int, shape (B,)
+        Where each of ``labels`` stands among them.
+
+    Notes
+    -----
+    Time O(the stored entries of those rows + b^2).
+    """
     labels = np.asarray(labels, dtype=np.int64)
     if len(labels) and not 0 <= labels.min() <= labels.max() < U.shape[0]:  # the kernel below does not look
         raise ValueError(f"labels lie in {labels.min()}..{labels.max()}; wanted 0..{U.shape[0] - 1}")
     once, place = np.unique(labels, return_inverse=True)
     own = np.zeros((len(once), len(once)), dtype=np.float32)
     _scatter(U.indptr, U.indices, U.data, once, np.full(U.shape[1], -1, dtype=np.int32), own)
-    return own if len(once) == len(labels) and np.array_equal(once, labels) else _spread(own, place)
+    return own, place
 
 
 @njit(nogil=True, cache=True)

@@ -1,4 +1,9 @@
-r"""One epoch of GLaS's algorithm 2: batches, drawn labels, input dropout, loss, regulariser, steps for w and V."""
+r"""One epoch of GLaS's algorithm 2: batches, drawn labels, input dropout, loss, regulariser, steps for w and V.
+
+What a step reads is put together on the CPU by one thread, before the device starts: rows of X and Y, the features that
+occur, the affinities of the batch. On a fast GPU this limits a step, not the GPU's memory: nothing is prepared while
+the device computes. Only what is of the size B x B is spread out on the device.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from scipy import sparse
 from torch.nn.functional import normalize
 
 from xmlwb.solvers import label_regularizers, sphere_losses
-from xmlwb.solvers.label_affinity import submatrix
+from xmlwb.solvers.label_affinity import distinct_submatrix, submatrix
 from xmlwb.solvers.process_group import Ranks, share_gradients
 from xmlwb.solvers.sparse_input import SparseInput
 from xmlwb.solvers.sparse_rows import shuffled_batches
@@ -72,14 +77,22 @@ class SphereDescent:
         self.optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate / 1000)
         self._shared = net if self._ranks.size == 1 else share_gradients(net)
 
-    def _of_candidates(self) -> torch.Tensor:
-        """The logarithm of each label's probability to be among a batch's candidates."""
-        n, K = self._Y.shape
+    def _of_candidates(self) -> dict[int, torch.Tensor]:
+        """The logarithm of each label's probability to be among a batch's candidates, by the batch's size.
+
+        As if rows were drawn with replacement. The last batch counts as a whole one if at least half of one is left:
+        so were the runs of the stored studies made.
+        """
+        size, n, K = self.recipe.batch_size, len(self._rows), self._Y.shape[1]
+        if self.recipe.n_negatives is None:
+            return {}
         share = np.bincount(self._Y.indices, minlength=K) / max(1, n)
-        missed = (1 - share) ** self.recipe.batch_size
-        if self.recipe.n_negatives is not None:
+        found = {}
+        for instances in (size, n % size):
+            missed = (1 - share) ** (instances if 2 * instances < size else size)
             missed = missed * (1 - 1 / max(1, K)) ** self.recipe.n_negatives
-        return torch.as_tensor(np.log1p(-missed), dtype=torch.float32, device=self.device)
+            found[instances] = torch.as_tensor(np.log1p(-missed), dtype=torch.float32, device=self.device)
+        return found
 
     def epoch(self, rng: np.random.Generator) -> dict[str, float]:
         """Every instance once, in an order that rng draws; means of the loss and of the regulariser."""
@@ -111,7 +124,8 @@ class SphereDescent:
             phi, s = self._shared(first.product)
             V = normalize(directions)
             S = s * (phi @ V.T)
-        losses = self._losses(S.float(), Y_b[own], column, drawn[own], rows)
+        log_inclusion = None if rows is None else self._log_inclusion[len(batch)][rows]
+        losses = self._losses(S.float(), Y_b[own], column, drawn[own], log_inclusion)
         R = self._regularizer(V[self._put(column[drawn])], drawn, phi, own.start)
         # DistributedDataParallel takes the mean over the processes
         share = self._ranks.size / len(batch)
@@ -136,11 +150,15 @@ class SphereDescent:
         return candidates, column
 
     def _losses(
-        self, S: torch.Tensor, Y_own: sparse.csr_array, column: np.ndarray, drawn: np.ndarray, rows: torch.Tensor | None
+        self,
+        S: torch.Tensor,
+        Y_own: sparse.csr_array,
+        column: np.ndarray,
+        drawn: np.ndarray,
+        log_inclusion: torch.Tensor | None,
     ) -> torch.Tensor:
         instances = np.repeat(np.arange(len(drawn)), np.diff(Y_own.indptr))
         positives = self._put(instances), self._put(column[Y_own.indices])
-        log_inclusion = None if rows is None else self._log_inclusion[rows]
         if self.recipe.loss == "softmax":
             return sphere_losses.softmax_loss(S, positives, log_inclusion=log_inclusion)
         at, margin = self._put(column[drawn]), self.recipe.margin
@@ -158,8 +176,15 @@ class SphereDescent:
             share = len(phi) * self._ranks.size / len(V_b)
             return share * label_regularizers.gravity(phi, V_b, first=first)
         assert self._U is not None
-        U_b = self._put(submatrix(self._U, drawn))
+        U_b = self._affinities(self._U, drawn)
         return (label_regularizers.laplacian if kind == "laplacian" else label_regularizers.glas)(V_b, U_b)
+
+    def _affinities(self, U: sparse.csr_array, drawn: np.ndarray) -> torch.Tensor:
+        """The B x B affinities of the drawn labels; a device gets the block of the distinct ones and spreads it out."""
+        if self.device.type == "cpu":
+            return self._put(submatrix(U, drawn))
+        own, place = (self._put(part) for part in distinct_submatrix(U, drawn))
+        return own[place][:, place]
 
     def _put(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
