@@ -39,7 +39,9 @@ class SparseInput:
             self._through_bags(table)
 
     def _through_bags(self, table: torch.Tensor) -> None:
-        places = np.searchsorted(self._rows, self._X.indices)
+        place = np.full(self._X.shape[1], -1)
+        place[self._rows] = np.arange(len(self._rows))
+        places = place[self._X.indices]
         bags = [torch.from_numpy(part).to(table.device) for part in (places, self._X.indptr[:-1].astype(np.int64))]
         values = torch.from_numpy(self._X.data).to(table.device)
         self._taken = table[torch.from_numpy(self._rows).to(table.device)].requires_grad_()
