@@ -130,11 +130,18 @@ def test_theorem_b1_holds_for_rare_labels_and_breaks_for_frequent_ones() -> None
     assert found.perfect == 1  # items 4 and 5
     assert np.linalg.norm(found.phi, axis=1).max() < 1 + found.epsilon  # items 2 and 3
     assert np.linalg.norm(found.V, axis=1).max() < 1 + found.epsilon
+    error = found.V @ found.V.T - theory.geometric_mean(rare).toarray()
+    assert found.largest_error == pytest.approx(np.abs(error).max())  # of a label with itself too
     few = theory.johnson_lindenstrauss(rare, 8, rng(1))
     assert few.perfect < 0.5
     frequent = theory.johnson_lindenstrauss(csr_array(np.hstack([rare.toarray(), np.ones((n, 1))])), 800, rng(1))
     assert frequent.epsilon < 0.07
     assert frequent.perfect < 0.5
+
+
+def test_theorem_b1_needs_a_label_that_occurs() -> None:
+    with pytest.raises(ValueError, match="Y has no positives"):
+        theory.johnson_lindenstrauss(csr_array((4, 3)), 8, rng())
 
 
 def test_a_hub_has_room_for_four_strangers() -> None:

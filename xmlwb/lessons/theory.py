@@ -280,7 +280,7 @@ class Projection:
     epsilon : float
         1 / (2 sqrt(a)), a the frequency of the most frequent label: threshold, and largest error promised.
     largest_error : float
-        Of all inner products v_y . v_y', beside the geometric means.
+        Of all inner products v_y . v_y', those of a label with itself too, beside the geometric means.
     perfect : float
         Share of the instances whose labels are those that score above epsilon, none missed and none too many.
     """
@@ -304,18 +304,24 @@ def johnson_lindenstrauss(Y: csr_array, d: int, rng: np.random.Generator) -> Pro
     Y : csr_array, shape (n, K), of 0 and 1
     d : int
 
+    Raises
+    ------
+    ValueError
+        If no label occurs.
+
     Notes
     -----
     The Gram matrix and the scores are dense: for samples of some thousand instances and labels.
     """
     n, K = Y.shape
     counts = np.bincount(Y.indices, minlength=K)
+    if not counts.any():
+        raise ValueError("Y has no positives; wanted an instance with a label")
     phi = rng.normal(size=(n, d)) / sqrt(d)
     V = np.asarray(_unit_columns(Y).T @ phi)
     epsilon = 1 / (2 * sqrt(counts.max()))
     used = counts > 0
     error = np.abs(V[used] @ V[used].T - geometric_mean(Y).toarray()[np.ix_(used, used)])
-    np.fill_diagonal(error, 0)
     said = (phi @ V.T > epsilon) & used
     perfect = float(np.mean(np.all(said == (Y.toarray() > 0), axis=1)))
     return Projection(phi, V, epsilon, float(error.max()), perfect)
