@@ -39,7 +39,8 @@ class EmbeddingClassifier(SphereModel):
               \qquad \lVert \phi_w(x) \rVert = \lVert v_y \rVert = 1
 
     with the co-occurrences A = Y^T Y of the labels and their frequencies Z = diag(A). A step takes a batch of
-    instances, of each one of its labels, and the regulariser of these B labels.
+    instances, of each one of its labels, and the regulariser of these B labels: of the sum over all pairs it estimates
+    the one in which each label counts by how often it is drawn.
 
     Parameters
     ----------
@@ -139,8 +140,11 @@ class EmbeddingClassifier(SphereModel):
     negatives        sampled, number not stated                 all, or a sample weighted by inverse inclusion
     scores           unit vectors "for the ease of              cosines times one learned length s, the label layer's
                      exposition"                                under section 3.1
-    equation 3       all pairs over K^2; on a batch not         mean over pairs i != j of the batch
-                     stated
+    equation 3       all pairs over K^2; algorithm 2: the       as algorithm 2, mean over pairs i != j: pairs count by
+                     B labels drawn with the batch, its norm    how often they are drawn, frequent labels more than
+                     not stated                                 in equation 3, rare ones less
+    last batch       not stated                                 smaller; for sampled negatives one of half the size
+                                                                counts as whole
     input dropout    x * Bernoulli(rho)                         the same, not rescaled: phi has unit length anyway
     PMI              no formula                                 normed to at most 1, negative ones 0
     Gravity          cited                                      its Gramians estimated on the batch alone, no averages

@@ -2,7 +2,9 @@ r"""Regularisers of label embeddings on a batch of them: spread-out, graph Lapla
 
 Each is a mean over the pairs i != j of the batch. Where the labels are drawn uniformly, each on its own, such a pair is
 any of the K^2 pairs of labels with the same probability, so that the mean is an unbiased estimate of the paper's
-(1 / K^2) times the sum over all pairs, a label with itself included.
+(1 / K^2) times the sum over all pairs, a label with itself included. Where they are drawn as labels of instances, as in
+the paper's algorithm 2 and in `SphereDescent`, it estimates the sum in which a pair counts by p_y p_y', with p_y the
+share of label y among the draws: frequent labels count more than in the equations.
 
 References
 ----------
