@@ -27,7 +27,8 @@ class LambdaStudy:
     ----------
     lambdas : list of float
     valid, test : ndarray, shape (n_lambdas, n_seeds)
-        Fractions, after the epoch that was best on validation rows.
+        Fractions, after the last epoch; with ``patience`` among the settings, after the one that was best on
+        validation rows.
     """
 
     lambdas: list[float]
