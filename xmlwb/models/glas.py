@@ -76,8 +76,8 @@ class EmbeddingClassifier(SphereModel):
         Epochs without a better P@1 on `eval_set` after which training ends; the model then has the best epoch's
         weights. None, or no `eval_set`: all epochs, and the last weights.
     batch_size : int, default 1024
-        B, instances of a step (the paper: 4096, with 1024 hardly worse). At most an eighth of the instances are taken,
-        or 32, so that a small set has some steps.
+        B, instances of a step (the paper: 4096, with 1024 hardly worse). At most a sixteenth of the instances is
+        taken, or 16, so that a small set has steps enough.
     learning_rate : float, default 0.05
         eta_w, Adagrad's, of the first layer's table; biases, lengths and inner layers move by Adam at a thousandth of
         it.
@@ -290,7 +290,7 @@ class EmbeddingClassifier(SphereModel):
             ).to(device)  # fmt: skip
             seen = np.sort(rng.permutation(X.shape[0])[:_N_SEEN])
         recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
-        recipe = replace(recipe, batch_size=min(self.batch_size, max(32, X.shape[0] // 8)))
+        recipe = replace(recipe, batch_size=min(self.batch_size, max(16, X.shape[0] // 16)))
         kind = KIND_OF_REGULARIZER[self.regularizer]
         descent = SphereDescent(net, X, Y, None if kind is None else affinity(Y, kind), recipe, group)
         best = BestEpoch(net, self.patience if watched else None)
