@@ -24,7 +24,8 @@ The tables of all runs go to --out, in the package: glas_runs.csv, a row a run, 
 
 Train P@1 is of 10,000 fixed training rows at the end and of 2,000 in the curve, without input dropout; test P@1 in the
 curve of at most 4,000 fixed test rows, at the end of all. Rows for validation are the sets' own, at most 4,000; models
-learn from the training rows alone. Test labels choose nothing. The exit status is 1 where a bar is missed.
+learn from the training rows alone. Test labels choose nothing within a run; how the settings were found stands beside
+them in overfitting_studies.py. The exit status is 1 where a bar is missed.
 """
 
 from __future__ import annotations
