@@ -39,7 +39,8 @@ class DXML(EmbeddedVote, TwoLayerModel):
     Parameters
     ----------
     n_components : int, default 100
-        l, the width of the embedding (the paper: 100 for its small sets, 300 for its large ones).
+        l, the width of the embedding (the paper: 100 for its small sets, 300 for its large ones). From L on, whitened
+        labels each have a direction of their own: on bibtex, with 159 labels, validation takes 300.
     n_hidden : int, default 256
         Units of the hidden layer (the paper: 256 and 512).
     activation : {"relu", None}, default "relu"
