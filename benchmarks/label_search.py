@@ -12,8 +12,8 @@ length. An instance has 5 labels, a part of them siblings; its embedding is the 
 and noise. What is learned from data is read from a fitted `EmbeddingClassifier`: --data fits one and also times its
 whole `predict_topk` of one row, features to labels, by either search. --model reads one from a file instead.
 
-Bars (the paper, of its own system): under 1 ms up to 100,000 labels, under 10 ms for 2 million, at the narrowest search
-that finds --recall of the exact top 5. With --index a graph is kept in a folder, about 4 d + 150 bytes a label, and
+Bars (the paper, of its own system): under 1 ms up to 100,000 labels, under 10 ms for 2 million, by the fastest search that
+finds --recall of the exact top 5; and by the faster of the two whole predictions. With --index a graph is kept in a folder, about 4 d + 150 bytes a label, and
 found there the next time. The exit status is 1 where
 a bar is missed.
 """
@@ -171,12 +171,12 @@ def report(rows: list[dict[str, Any]], recall: float) -> bool:
     table = pd.DataFrame(rows)
     print(table.to_string(index=False, float_format="%.3f", na_rep=""))
     met = True
-    for (name, L), part in table[table["recall"].notna()].groupby(["labels", "K"], sort=False):
-        enough = part[part["recall"] >= recall]
-        best = enough.loc[enough["ms"].idxmin()]
+    for (name, L, whole), part in table.groupby(["labels", "K", table["recall"].isna()], sort=False):
+        best = part.loc[part["ms"].where(whole | (part["recall"] >= recall)).idxmin()]
         bar = bar_of(int(L))
         met &= bool(best["ms"] < bar)
-        said = f"{best['ms']:.3f} ms by {best['search']}, recall {best['recall']:.1f} %; bar {bar:g} ms"
+        found = "" if whole else f", recall {best['recall']:.1f} %"
+        said = f"{best['ms']:.3f} ms by {best['search']}{found}; bar {bar:g} ms"
         print(f"{name}, {L:,} labels: {said}: {'met' if best['ms'] < bar else 'MISSED'}")
     return met
 
