@@ -12,10 +12,9 @@ length. An instance has 5 labels, a part of them siblings; its embedding is the 
 and noise. What is learned from data is read from a fitted `EmbeddingClassifier`: --data fits one and also times its
 whole `predict_topk` of one row, features to labels, by either search. --model reads one from a file instead.
 
-Bars (the paper, of its own system): under 1 ms up to 100,000 labels, under 10 ms for 2 million, by the fastest search that
-finds --recall of the exact top 5; and by the faster of the two whole predictions. With --index a graph is kept in a folder, about 4 d + 150 bytes a label, and
-found there the next time. The exit status is 1 where
-a bar is missed.
+Bars (the paper, of its own system): under 1 ms up to 100,000 labels, under 10 ms for 2 million, by the fastest search
+that finds --recall of the exact top 5; and by the faster of the two whole predictions. With --index a graph is kept in
+a folder, about 4 d + 150 bytes a label, and found there the next time. The exit status is 1 where a bar is missed.
 """
 
 from __future__ import annotations
