@@ -37,11 +37,7 @@ GRIDS: dict[str, list[Stage]] = {
     "fastxml": [{"C": [4.0, 2.0]}],
     "lpsr": [{"n_labels": [100], "n_trees": [1, 2]}],
     "sleec": [{"n_graph_neighbors": [250], "n_neighbors": [25, 15, 40, 70]}],
-    "dxml": [
-        {"n_components": [100, 300]},
-        {"n_hidden": [256, 512]},
-        {"n_neighbors": [40, 10, 20, 80], "vote_power": [10.0, 0.0]},
-    ],
+    "dxml": [{"n_components": [100, 300]}, {"n_neighbors": [20, 40, 80], "vote_power": [10.0, 0.0]}],
     "nb": [{"smoothing": [30.0, 10.0, 100.0]}],
 }
 
