@@ -148,7 +148,7 @@ def test_contributing_fits_on_a_page():
 def test_conda_and_pip_ask_for_the_same():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["hnsw"], *extras["lab"], *extras["dev"]]
+    wanted = [*project["dependencies"], *extras["hnsw"], *extras["cluster"], *extras["words"], *extras["lab"], *extras["dev"]]
     conda_names = {"playwright": "playwright-python", "torch": "pytorch"}
     wanted = [
         re.sub(r"^[\w-]+", lambda name: conda_names.get(name[0], name[0]), line)
