@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit
 
 #: The header of hnswlib's file (``saveIndex`` in its hnswalg.h): 6 numbers of 8 bytes, 2 of 4, 5 of 8.
-_HEADER = np.dtype(
+HEADER = np.dtype(
     [
         *((name, "<u8") for name in ("level0", "room", "count", "width", "label_at", "vector_at")),
         ("top", "<i4"), ("entry", "<u4"),
@@ -119,9 +119,9 @@ def check(graph: np.ndarray, n: int, dim: int) -> int:
     -----
     Time O(bytes).
     """
-    if graph.dtype != np.uint8 or graph.ndim != 1 or len(graph) < _HEADER.itemsize or len(graph) % 4:
+    if graph.dtype != np.uint8 or graph.ndim != 1 or len(graph) < HEADER.itemsize or len(graph) % 4:
         raise ValueError(f"the search graph is an array of {graph.dtype}, shape {graph.shape}; wanted a graph's bytes")
-    head = {name: graph[: _HEADER.itemsize].view(_HEADER)[0][name].item() for name in _HEADER.names or ()}
+    head = {name: graph[: HEADER.itemsize].view(HEADER)[0][name].item() for name in HEADER.names or ()}
     m, M = head["count"], head["links"]
     width = 4 * (2 * M + 1) + 4 * dim + 8
     if not (1 <= m <= n and 1 <= M <= len(graph)) or head["width"] != width:
@@ -134,7 +134,7 @@ def check(graph: np.ndarray, n: int, dim: int) -> int:
             raise ValueError(f"the search graph's header has {name} {head[name]}; wanted {value}")
     words = graph.view("<u4")
     words = words if words.flags.aligned else words.copy()
-    begin = _HEADER.itemsize // 4
+    begin = HEADER.itemsize // 4
     end = begin + m * width // 4
     if end + m > len(words):
         raise ValueError(f"the search graph has {len(graph)} bytes; wanted at least {4 * (end + m)}")
