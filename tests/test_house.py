@@ -28,7 +28,7 @@ FLOORS = [
     {"models", "model_choice"},
     {"tails", "power_law"},
     {"plots"},
-    {"report", "comparison"},
+    {"report", "comparison", "studies"},
     {"widgets"},
     {"lessons"},
     {"catalogue", "readme", "cli"},
