@@ -7,18 +7,15 @@ the pairs (i, j) alone, the gradient of x, and that of the rows of W that occur.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch.nn.functional import embedding_bag, softplus
 
-#: Rows, and later labels, are shared out in so many parts, whatever the number of threads.
-_PARTS = 16
+from xmlwb.solvers.sampled_products import by_label, in_parts, label_gradients, scores_and_pulls
+
 #: Entries of gathered label vectors that a device holds at a time: 1 GiB.
 _GATHERED = 1 << 28
 
@@ -121,50 +118,36 @@ class ShortlistLoss:
         loss, grad_x, self.rows, self._grad_W, self.scores = work(
             x.detach(), W.detach(), candidates, omega, positive_weight
         )
-        self._upstream: torch.Tensor | None = None
-        self.loss: torch.Tensor = _Precomputed.apply(x, loss, grad_x, self)
+        self._upstream: list[torch.Tensor] = [] if x.requires_grad else [torch.ones_like(loss)]
+        self.loss: torch.Tensor = _Precomputed.apply(x, loss, grad_x, self._upstream)
 
     def gradient(self) -> torch.Tensor:
-        """Of the label vectors ``W[rows]``, (u, D), after the loss, or what was made of it, went backward."""
-        if self._upstream is None:
+        """Of the label vectors ``W[rows]``, (u, D), after the loss, or what was made of it, went backward.
+
+        Where x needs no gradient nothing goes backward, and this is the gradient of the loss itself.
+        """
+        if not self._upstream:
             raise ValueError("the loss has not gone backward")
-        return self._grad_W * self._upstream
+        return self._grad_W * self._upstream[-1]
 
 
 class _Precomputed(torch.autograd.Function):
-    """A scalar of x whose gradient is known already."""
+    """A scalar of x whose gradient is known already; what comes from above it is put into the list."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, loss: torch.Tensor, grad_x: torch.Tensor, owner: ShortlistLoss) -> Any:
+    def forward(ctx: Any, x: torch.Tensor, loss: torch.Tensor, grad_x: torch.Tensor, above: list[torch.Tensor]) -> Any:
         ctx.save_for_backward(grad_x)
-        ctx.owner = owner
+        ctx.above = above
         return loss.clone()
 
     @staticmethod
     def backward(ctx: Any, *upstream: torch.Tensor) -> Any:
         (grad_x,) = ctx.saved_tensors
-        ctx.owner._upstream = upstream[0]
+        ctx.above.append(upstream[0])
         return grad_x * upstream[0], None, None, None
 
 
 _Parts = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
-
-
-def pair_scores(x: np.ndarray, W: np.ndarray, labels: np.ndarray, *, n_threads: int = 1) -> np.ndarray:
-    """z of the labels (B, k) of each row of x (B, D), for W (L, D): (B, k) float32; 0 for a label of -1.
-
-    As in `ShortlistLoss`, without gradients; the result does not depend on the threads.
-    """
-    if len(x) != len(labels) or x.shape[1] != W.shape[1] or (labels.size and labels.max() >= len(W)):
-        raise ValueError(f"x, W and labels have shapes {x.shape}, {W.shape} and {labels.shape}, or name no row of W")
-    z = np.zeros(labels.shape, dtype=np.float32)
-    x, W = (np.ascontiguousarray(part, dtype=np.float32) for part in (x, W))
-
-    def score(begin: int, end: int) -> None:
-        _pair_scores(x[begin:end], W, labels[begin:end], z[begin:end])
-
-    _in_parts(score, np.linspace(0, len(x), _PARTS + 1).astype(np.int64), n_threads)
-    return z
 
 
 def _on_cpu(
@@ -178,27 +161,18 @@ def _on_cpu(
     n_threads, pi = torch.get_num_threads(), np.float32(positive_weight)
 
     def of_rows(begin: int, end: int) -> None:
-        _scores_and_pulls(x_b, vectors, indptr, labels, positive, omega, pi, begin, end, scores, pulls, grad_x, losses)
+        scores_and_pulls(x_b, vectors, indptr, labels, positive, omega, pi, begin, end, scores, pulls, grad_x, losses)
 
-    _in_parts(of_rows, np.linspace(0, len(x_b), _PARTS + 1).astype(np.int64), n_threads)
-    rows, ptr, of_row, of_pair = _by_label(indptr, labels, len(vectors))
-    grad_W = np.empty((len(rows), x_b.shape[1]), dtype=np.float32)
+    in_parts(of_rows, indptr, n_threads)
+    rows, ptr, of_row, of_pair = by_label(indptr, labels, len(vectors))
+    sorted_pulls, grad_W = pulls[of_pair], np.empty((len(rows), x_b.shape[1]), dtype=np.float32)
 
     def of_labels(begin: int, end: int) -> None:
-        _label_gradients(x_b, ptr, of_row, of_pair, pulls, begin, end, grad_W)
+        label_gradients(x_b, ptr, of_row, sorted_pulls, begin, end, grad_W)
 
-    edges = np.searchsorted(ptr, np.linspace(0, len(labels), _PARTS + 1)[1:-1])
-    _in_parts(of_labels, np.array([0, *edges, len(rows)]), n_threads)
+    in_parts(of_labels, ptr, n_threads)
     arrays = np.float32(losses.sum()).reshape(()), grad_x, rows, grad_W, scores
     return tuple(torch.from_numpy(np.asarray(array)) for array in arrays)  # type: ignore[return-value]
-
-
-def _in_parts(work: Any, edges: np.ndarray, n_threads: int) -> None:
-    if n_threads == 1:
-        work(edges[0], edges[-1])
-        return
-    with ThreadPoolExecutor(n_threads) as pool:
-        list(pool.map(lambda part: work(*part), pairwise(edges)))
 
 
 def _on_device(
@@ -206,7 +180,7 @@ def _on_device(
 ) -> _Parts:
     """The same by torch's products."""
     device, B = x.device, len(candidates)
-    rows, ptr, of_row, of_pair = _by_label(candidates.indptr, candidates.labels, len(W))
+    rows, ptr, of_row, of_pair = by_label(candidates.indptr, candidates.labels, len(W))
     lengths = np.diff(candidates.indptr)
     most = max(1, int(lengths.max(initial=0)))
     taken = np.arange(most) < lengths[:, None]  # (B, most): the places of the pairs, row by row
@@ -234,102 +208,3 @@ def _on_device(
     bags = put(of_row), x, put(ptr[:-1])
     grad_W = embedding_bag(*bags, mode="sum", per_sample_weights=pulls[place][put(of_pair)])
     return loss, grad_x, put(rows), grad_W, z[place]
-
-
-@njit(nogil=True, cache=True)
-def _by_label(
-    indptr: np.ndarray, labels: np.ndarray, n_labels: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The pairs sorted by label: the labels that occur, where each one's pairs begin, their rows and their places."""
-    counts = np.zeros(n_labels + 1, dtype=np.int64)
-    for p in range(len(labels)):
-        counts[labels[p] + 1] += 1
-    n_rows = 0
-    for label in range(n_labels):
-        n_rows += counts[label + 1] > 0
-    rows, ptr = np.empty(n_rows, dtype=np.int64), np.zeros(n_rows + 1, dtype=np.int64)
-    at = 0
-    for label in range(n_labels):
-        if counts[label + 1]:
-            rows[at] = label
-            ptr[at + 1] = ptr[at] + counts[label + 1]
-            counts[label + 1] = ptr[at]  # from here on: where the label's next pair goes
-            at += 1
-    of_row, of_pair = np.empty(len(labels), dtype=np.int64), np.empty(len(labels), dtype=np.int64)
-    for i in range(len(indptr) - 1):
-        for p in range(indptr[i], indptr[i + 1]):
-            place = counts[labels[p] + 1]
-            counts[labels[p] + 1] += 1
-            of_row[place], of_pair[place] = i, p
-    return rows, ptr, of_row, of_pair
-
-
-@njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy")
-def _scores_and_pulls(
-    x: np.ndarray,
-    W: np.ndarray,
-    indptr: np.ndarray,
-    labels: np.ndarray,
-    positive: np.ndarray,
-    omega: np.ndarray,
-    positive_weight: np.float32,
-    begin: int,
-    end: int,
-    scores: np.ndarray,
-    pulls: np.ndarray,
-    grad_x: np.ndarray,
-    losses: np.ndarray,
-) -> None:
-    """Of each pair z and the loss's derivative by z; of each row the loss and the gradient of x."""
-    D = np.uint64(x.shape[1])
-    one = np.float32(1)
-    for i in range(begin, end):
-        loss = 0.0
-        for p in range(indptr[i], indptr[i + 1]):
-            j = np.uint64(labels[p])
-            z = np.float32(0)
-            for c in range(D):
-                z += x[i, c] * W[j, c]
-            sign = one if positive[p] else -one
-            weight = omega[i] * (positive_weight if positive[p] else one)
-            small = np.exp(-abs(z))
-            of_other = (small if sign * z > 0 else one) / (one + small)  # sigmoid(-sign z)
-            loss += weight * (max(-sign * z, np.float32(0)) + np.log(one + small))
-            pull = -sign * of_other * weight
-            scores[p], pulls[p] = z, pull
-            for c in range(D):
-                grad_x[i, c] += pull * W[j, c]
-        losses[i] = loss
-
-
-@njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"})
-def _label_gradients(
-    x: np.ndarray,
-    ptr: np.ndarray,
-    of_row: np.ndarray,
-    of_pair: np.ndarray,
-    pulls: np.ndarray,
-    begin: int,
-    end: int,
-    grad_W: np.ndarray,
-) -> None:
-    D = np.uint64(x.shape[1])
-    for place in range(begin, end):
-        grad_W[place] = 0
-        for q in range(ptr[place], ptr[place + 1]):
-            i, pull = np.uint64(of_row[q]), pulls[of_pair[q]]
-            for c in range(D):
-                grad_W[place, c] += pull * x[i, c]
-
-
-@njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"})
-def _pair_scores(x: np.ndarray, W: np.ndarray, labels: np.ndarray, z: np.ndarray) -> None:
-    D = np.uint64(x.shape[1])
-    for i in range(len(x)):
-        for p in range(labels.shape[1]):
-            if labels[i, p] >= 0:
-                j = np.uint64(labels[i, p])
-                total = np.float32(0)
-                for c in range(D):
-                    total += x[i, c] * W[j, c]
-                z[i, p] = total
