@@ -87,7 +87,7 @@ def test_a_graph_of_one_layer_is_searched_too() -> None:
     vectors = unit(3, 4)
     world = read_layers(hnsw.build(vectors), 3, DIM)
     assert len(world.layers) == 1
-    assert [node for _, node in search(world, vectors[2], 3)[-1].best][0] == 2
+    assert search(world, vectors[2], 3)[-1].best[0][1] == 2
 
 
 def test_copies_are_refused() -> None:
