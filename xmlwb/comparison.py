@@ -217,7 +217,7 @@ def _run(
     def on_event(event: Event) -> Any:
         return STOP if report(name, "fit", event) is STOP else None
 
-    with _PeakMemory() as memory:
+    with PeakMemory() as memory:
         report(name, "fit", None)
         start = time.perf_counter()
         model.fit(dataset.X_train, dataset.Y_train, callback=on_event)
@@ -254,7 +254,7 @@ def _intervals(
         yield {"metric": metric, "value": interval.value, "low": interval.low, "high": interval.high}
 
 
-class _PeakMemory:
+class PeakMemory:
     """Samples the resident memory of this process and its children in a thread."""
 
     def __init__(self, every: float = 0.01) -> None:
@@ -263,7 +263,7 @@ class _PeakMemory:
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self.peak = 0
 
-    def __enter__(self) -> _PeakMemory:
+    def __enter__(self) -> PeakMemory:
         self._thread.start()
         return self
 

@@ -47,7 +47,7 @@ def chosen_models(
             raise ValueError(f"param {key}.{parameter}: {key!r} is not among the models {', '.join(wanted)}")
         if parameter in chosen[key]:
             raise ValueError(f"param {key}.{parameter} is given twice")
-        chosen[key][parameter] = _read(key, parameter, value)
+        chosen[key][parameter] = read_parameter(key, parameter, value)
     common = {"random_state": seed, "n_jobs": n_jobs}
     models = {}
     for key, given in chosen.items():
@@ -73,7 +73,8 @@ def _parameters(cls: type) -> dict[str, inspect.Parameter]:
     return {name: p for name, p in inspect.signature(cls).parameters.items() if p.kind is not p.VAR_KEYWORD}
 
 
-def _read(key: str, parameter: str, text: str) -> Any:
+def read_parameter(key: str, parameter: str, text: str) -> Any:
+    """A parameter's value as it is annotated; ValueError where there is no such parameter, or another type is wanted."""
     cls = METHODS[key].cls
     known = _parameters(cls)
     if parameter not in known:
