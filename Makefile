@@ -1,7 +1,9 @@
 # make lab    install into .venv, then open JupyterLab on the first chapter
 # make test   install into .venv, then ruff, mypy and every test
+# make book   install into .venv, then run all chapters and write them to build/book; FAST=1: on fewer documents
 #
-# Variables: PYTHON=python3.12 (the interpreter .venv is made from), VENV=.venv, JOBS=2 (test processes)
+# Variables: PYTHON=python3.12 (the interpreter .venv is made from), VENV=.venv, JOBS=2 (test processes),
+#   BOOK="--for-students" (what else goes to python -m xmlwb.book)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -30,7 +32,7 @@ define VENV_WITHOUT_ENSUREPIP
   echo "      and pip could not be had from apt; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 endef
 
-.PHONY: help setup lab test lint clean
+.PHONY: help setup lab test lint book clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -75,6 +77,11 @@ test: $(STAMP)
 	XMLWB_FAST=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval-lax --nbval-current-env \
 	  tests xmlwb notebooks/*.ipynb notebooks/solutions/*.ipynb || failed=1; \
 	[ $$failed = 0 ] || { echo "make test: something failed, see above"; exit 1; }
+
+# Chapters whose code and prose did not change are not run again; the outputs are kept in build/book-cache.
+book: $(STAMP)
+	@echo "== Making the book"
+	@$(BIN)/python -m xmlwb.book $(if $(FAST),--fast) $(BOOK)
 
 clean:
 	@echo "== Removing $(VENV) and caches"

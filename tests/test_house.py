@@ -23,15 +23,15 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = [
     {"atomic"},
     {"datasets"},
-    {"metrics", "ranking", "significance", "label_graph"},
+    {"metrics", "ranking", "significance", "multiplicity", "label_graph"},
     {"solvers"},
     {"models", "model_choice"},
-    {"tails", "power_law"},
+    {"tails", "power_law", "run_table", "run_differences", "label_gains"},
     {"plots"},
     {"report", "comparison", "studies"},
-    {"widgets"},
+    {"widgets", "explorer"},
     {"lessons"},
-    {"catalogue", "readme", "cli"},
+    {"catalogue", "readme", "cli", "book"},
 ]
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
@@ -148,7 +148,8 @@ def test_contributing_fits_on_a_page():
 def test_conda_and_pip_ask_for_the_same():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["hnsw"], *extras["cluster"], *extras["words"], *extras["lab"], *extras["dev"]]
+    parts = ("hnsw", "book", "cluster", "words", "lab", "dev")
+    wanted = [*project["dependencies"], *(line for part in parts for line in extras[part])]
     conda_names = {"playwright": "playwright-python", "torch": "pytorch"}
     wanted = [
         re.sub(r"^[\w-]+", lambda name: conda_names.get(name[0], name[0]), line)
@@ -156,7 +157,7 @@ def test_conda_and_pip_ask_for_the_same():
         if not line.startswith("xmlwb")
     ]
     lines = (ROOT / "environment.yml").read_text(encoding="utf-8").splitlines()
-    offered = {line.removeprefix("  - ") for line in lines if line.startswith("  - ")}
+    offered = {line.strip().removeprefix("- ") for line in lines if line.lstrip().startswith("- ")}
     assert not set(wanted) - offered
 
 
