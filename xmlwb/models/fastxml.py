@@ -92,8 +92,8 @@ class FastXML(XMCModel):
     split        "optimizing an nDCG      sides and rankings in turn until   the same until nobody changes sides
                  based ranking loss"      the mean nDCG rises by < 1e-6;
                                           w once, at the end
-    a side that  not read                 the node becomes a leaf            another random start, at most ten;
-    is empty                                                                 also if both rankings are the same
+    empty side   not read                 the node becomes a leaf            another random start, at most ten;
+                                                                             also if both rankings are the same
                                                                              (if they still are, w learns the
                                                                              tenth start's sides)
     nDCG         not read                 all ranks; ties as std::sort       all ranks; ties by the lower label
