@@ -134,6 +134,47 @@ def compare(
         raise typer.Exit(1)
 
 
+@app.command()
+def sweep(
+    study: Annotated[Path, typer.Argument(help="A study's YAML file; see the README.")],
+    out: Annotated[Path | None, typer.Option(help="The study's folder (default: the file's name, here).")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Runs at once (default: as many as there are CPUs).")] = None,
+    dask: Annotated[bool, typer.Option("--dask", help="Run on Dask workers of this machine.")] = False,
+    scheduler: Annotated[str | None, typer.Option(help="Run on the Dask cluster at this address.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is missing and what it will cost.")] = False,
+    no_forecast: Annotated[bool, typer.Option("--no-forecast", help="Start at once.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Make failed runs again.")] = False,
+) -> None:
+    """Run a study; the same command again makes only what is missing."""
+    from xmlwb.studies import Study
+    from xmlwb.studies.sweep_view import SweepView, print_forecast, print_summary
+
+    wanted = Study.from_yaml(study)
+    folder = out or Path(study.stem)
+    if folder.is_file():
+        raise ValueError(f"--out: {folder} is a file, wanted a folder")
+    if dry_run or not no_forecast:
+        with console.status("forecasting"):
+            cost = wanted.forecast(folder, n_jobs=jobs)
+        print_forecast(console, cost)
+    if dry_run:
+        return
+    folder = _writable(folder)
+    try:
+        with SweepView(console) as view:
+            runs = wanted.run(folder, n_jobs=jobs, dask=scheduler or dask, callback=view, retry_failed=retry_failed)
+    except KeyboardInterrupt:
+        typer.echo(f"xmlwb: stopped; finished runs are kept in {folder}, the same command goes on from there", err=True)
+        raise typer.Exit(130) from None
+    print_summary(console, runs)
+    console.print(f"Written: {folder}", highlight=False, soft_wrap=True)
+    failed = runs[runs["status"] == "failed"]
+    for _, row in failed.iterrows():
+        typer.echo(f"xmlwb: {row['data']} {row['label']} seed {row['seed']} failed: {row['error']}", err=True)
+    if len(failed):
+        raise typer.Exit(1)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(
     context: typer.Context,
@@ -159,6 +200,24 @@ def lab(
         console.print("You are root: JupyterLab is started with --allow-root.", style="yellow")
         command.append("--allow-root")
     raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+@app.command("app")
+def explorer_app(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A study, or a folder of studies (default: the current one).")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the page (default: one that is free).")] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+) -> None:
+    """Serve the explorer of a study's runs as a page of its own, on this machine, offline."""
+    if find_spec("voila") is None:
+        raise ImportError("Voila is not installed; wanted: pip install 'xmlwb[lab]'")
+    from xmlwb.explorer.app import page_environment, studies_below, voila_command
+
+    folders = studies_below(folder or Path.cwd())
+    command, environment = voila_command(port=port, browser=browser), page_environment(folders)
+    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
 
 
 class _LiveLine:

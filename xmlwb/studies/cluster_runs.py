@@ -64,6 +64,8 @@ class ClusterWorkers:
                 # A fit holds its process for minutes; that is no sign of trouble.
                 "distributed.admin.tick.limit": "1h",
                 "distributed.worker.memory.terminate": False,
+                # Else joblib forbids models their threads.
+                "distributed.worker.daemon": False,
             }
             with dask.config.set(settings):
                 self._cluster = LocalCluster(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -52,9 +55,11 @@ class LocalWorkers:
 
 
 def _end_with(study: int) -> None:
-    """End this worker soon after the study's own process is gone: nobody would take its run."""
-    import threading
-    import time
+    """End this worker soon after the study's own process is gone: nobody would take its run.
+
+    Ctrl-C in a terminal reaches the workers too; the study's process is the one that answers.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == study:
