@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -11,7 +12,7 @@ import plotly.graph_objects as go
 from xmlwb.plots.label_graph import short
 from xmlwb.plots.theme import BLUE, FONT_SIZE, GREEN, GREY, INK, ORANGE, VERMILION
 
-#: How far a plane leans to the right, how deep it is drawn, and the room that the lowest takes, with most of the points.
+#: How far a plane leans to the right, how deep it is drawn, and the room of the lowest, which has most of the points.
 _LEAN, _DEPTH, _LOWEST = 0.45, 0.72, 1.9
 _PLANE, _LINK = "#F4F6F8", "rgba(127,127,127,0.16)"
 _LINE = 24  # pixels of a line of the list
@@ -109,7 +110,7 @@ def small_world_figure(
 
 def _pairs(hops: Sequence[tuple[int, int]], way: np.ndarray) -> list[tuple]:
     ends = [(layer, end) for (layer, _), end in zip(hops, way, strict=False)]
-    return list(zip(ends, ends[1:], strict=False))
+    return list(itertools.pairwise(ends))
 
 
 def _add_lines(
