@@ -28,9 +28,9 @@ GAP_BASE: dict[str, Params] = {
 NOTHING: Params = {"regularizer": None, "keep_probability": 1.0}
 GLAS: Params = {"regularizer": "glas", "regularization": 10.0}
 #: rho by seed 0 and validation rows alone: of 0.8, 0.5, 0.4, 0.3 the largest with which the gap between training and
-#: validation P@1 is cut by 30 % (EURLEX57K: 0.4 by 26 %, 0.3 by 32 %). On debdeps none does so without loss: at scale 14,
-#: where training alone falls furthest from its best epoch (62.2 to 60.1), 0.4 cuts it by 20 % and ends at 59.4; at scale
-#: 20, 0.8 cuts it by 4 %, 0.6 by 13 %, 0.4 by 23 %, 0.3 by 26 %, with P@1 from 0.4 to 2.7 below training alone.
+#: validation P@1 is cut by 30 % (EURLEX57K: 0.4 by 26 %, 0.3 by 32 %). On debdeps none does so without loss. At scale
+#: 14, where training alone falls furthest from its best epoch (62.2 to 60.1), 0.4 cuts it by 20 % and ends at 59.4. At
+#: scale 20, 0.8 cuts it by 4 %, 0.6 by 13 %, 0.4 by 23 %, 0.3 by 26 %, with P@1 from 0.4 to 2.7 below training alone.
 #: A larger lambda makes it worse: 1000 without dropout ends at 55.2.
 DROPOUT: dict[str, Params] = {"eurlex-4.3k": {"keep_probability": 0.3}, "debdeps": {"keep_probability": 0.4}}
 
