@@ -43,6 +43,7 @@ class Reference:
         """The entry as a reader wants it: authors, title, where, when."""
         names = self.authors
         shown = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+        shown = shown.replace(" and others", " et al.")
         where = self.fields.get("booktitle") or self.fields.get("journal") or self.fields.get("publisher", "")
         number = " ".join(filter(None, (self.fields.get("volume"), _brackets(self.fields.get("number", "")))))
         place = ", ".join(

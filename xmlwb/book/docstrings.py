@@ -80,6 +80,7 @@ def rst_html(text: str) -> str:
     made = re.sub(r'<(table|p|dl|ul|ol|code|tr|td|th|thead|tbody)( class="[^"]*")', r"<\1", made)
     made = re.sub(r"<colgroup>.*?</colgroup>", "", made, flags=re.DOTALL)
     made = made.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
+    made = re.sub(r'<a class="reference external" href="mailto:[^"]*">(.*?)</a>', r"\1", made)  # P@1 is no address
     made = re.sub(r"<p>\s*(M\d{3}Q+)\s*</p>", r"\1", made)
     return re.sub(r"M(\d{3})Q+", lambda found: formulas[int(found[1])], made).strip()
 

@@ -59,7 +59,13 @@ def _sorted_out(cells: list[Any]) -> tuple[list[Any], list[Any], dict[str, tuple
             if not plan:
                 plan = [_note(re.sub(r"^# .*\n+", "", cell.source))]
             elif re.match(r"## Exercise \d+", cell.source):
-                waiting = [_note(re.sub(r"^## (Exercise \d+).*\n*", r"**\1.** ", cell.source))]
+                waiting = [
+                    _note(
+                        re.sub(r"^## (Exercise \d+).*\n*", r"**On \1.** ", cell.source).replace(
+                            "**On Exercise", "**On exercise"
+                        )
+                    )
+                ]
             else:
                 rest.append(_note(re.sub(r"^#", "##", cell.source, flags=re.MULTILINE)))
         elif name:

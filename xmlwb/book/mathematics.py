@@ -80,7 +80,12 @@ def _set_limits(root: ElementTree.Element) -> None:
 
 
 def _set_spaces(root: ElementTree.Element) -> None:
-    """A thin space before and after the name of a function, where no operator or bracket gives one."""
+    """TeX's spaces: none around a bar or a slash, a thin one beside a function's name that no bracket follows."""
+    for element in root.iter("mo"):
+        if (element.text or "").strip() in ("|", "/", "∥", "‖"):
+            element.attrib |= {"lspace": "0em", "rspace": "0em"}
+        if _name(element) in _FUNCTIONS:
+            element.tag, element.attrib = "mi", {}
     for row in list(root.iter()):
         if row.tag not in ("math", "mrow", "mtd", "mstyle"):
             continue

@@ -13,7 +13,10 @@ from xmlwb.book.prose import math_in_html
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 #: What stands under a widget that needs a kernel for what it cannot do on a page.
-LIVE = "In JupyterLab this figure is live: a kernel redraws it for every position of its controls."
+LIVE = (
+    "Moves without a kernel, one control at a time, among positions that were drawn ahead. "
+    "In JupyterLab a kernel makes it live."
+)
 STILL = "The last figure of a live widget: a kernel makes it live, in JupyterLab."
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
