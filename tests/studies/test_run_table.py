@@ -18,7 +18,8 @@ def row(number: int, **changed):
     params = {"C": number / 2, "loss": "hinge", "depth": None}
     return {
         "study": "s", "run": f"{number:04x}", "method": "ova", "data": "d", "place": number, "seed": 0,
-        "P@1": number / 100, "params": json.dumps(params), "status": "ok", "finished": f"2026-01-01T00:00:{number % 60:02d}",
+        "P@1": number / 100, "params": json.dumps(params), "status": "ok",
+        "finished": f"2026-01-01T00:00:{number % 60:02d}",
     } | changed  # fmt: skip
 
 
