@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import normalize
 
-from xmlwb.lessons.small_world import met_so_far, read_layers, search
+from xmlwb.lessons.small_world import compare_with_hnswlib, met_so_far, read_layers, search
 from xmlwb.solvers import hnsw
 
 pytest.importorskip("hnswlib", reason="hnswlib is not installed (see the README)")
@@ -94,3 +94,12 @@ def test_copies_are_refused() -> None:
     vectors = np.repeat(unit(5, 5), 2, axis=0)
     with pytest.raises(ValueError, match="some vectors are equal"):
         read_layers(hnsw.build(vectors), 10, DIM)
+
+
+def test_the_table_of_widths() -> None:
+    vectors = np.concatenate([unit(300, 6), unit(2, 6), np.zeros((1, DIM), np.float32)])  # two copies, a zero
+    table = compare_with_hnswlib(vectors, unit(30, 7), 5, widths=(5, 300), n_links=M)
+    assert table["vectors"].tolist() == [300, 300]
+    assert (table["same as hnswlib"] == 1).all()
+    assert table["found"][5] < table["found"][300] == 1
+    assert table["distances"][5] < table["distances"][300] <= 300

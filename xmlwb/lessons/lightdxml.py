@@ -75,6 +75,27 @@ QUESTIONS: list[Question] = [
         tolerance=0.03,
         facts={"hard": lambda: _sigmoid(1), "easy": lambda: _sigmoid(-5)},
     ),
+    MultipleChoice(
+        "Classifier epochs move the features, and the shortlist was made before them. A run never rebuilds it. What do "
+        "you expect of the negatives' hardness, the mean σ(s) over the shortlist, as the epochs go by?",
+        (
+            Choice(
+                "It rises: the classifier forgets labels that it never sees.",
+                "It does see the shortlist's labels, in every epoch, and pushes them down.",
+            ),
+            Choice(
+                "It falls: the classifier learns just these negatives, and others that have become confusing are not "
+                "on the list.",
+                "A fixed list becomes easy, and a new one finds what is hard by now. Whether that pays is another "
+                "question: it depends on how much of the hard labels the first list held already.",
+                right=True,
+            ),
+            Choice(
+                "It stays: the shortlist is the same, so it is as hard as ever.",
+                "Hardness is the classifier's opinion of the list, and the classifier learns.",
+            ),
+        ),
+    ),
     Numeric(
         "A vector gets into the next higher layer of an HNSW graph by chance, one of M. With the 670,091 labels of "
         "AmazonTitles-670K and M = 16: how many are in layer 2, roughly?",
@@ -106,27 +127,6 @@ QUESTIONS: list[Question] = [
             Choice(
                 "It may need as many distances as there are labels.",
                 "It looks at the links of the labels on its way only. Too few distances are its trouble, not too many.",
-            ),
-        ),
-    ),
-    MultipleChoice(
-        "Classifier epochs move the features, and the shortlist was made before them. A run never rebuilds it. What do "
-        "you expect of the negatives' hardness, the mean σ(s) over the shortlist, as the epochs go by?",
-        (
-            Choice(
-                "It rises: the classifier forgets labels that it never sees.",
-                "It does see the shortlist's labels, in every epoch, and pushes them down.",
-            ),
-            Choice(
-                "It falls: the classifier learns just these negatives, and others that have become confusing are not "
-                "on the list.",
-                "A fixed list becomes easy, and a new one finds what is hard by now. Whether that pays is another "
-                "question: it depends on how much of the hard labels the first list held already.",
-                right=True,
-            ),
-            Choice(
-                "It stays: the shortlist is the same, so it is as hard as ever.",
-                "Hardness is the classifier's opinion of the list, and the classifier learns.",
             ),
         ),
     ),

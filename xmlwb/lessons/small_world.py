@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from sklearn.preprocessing import normalize
 
 from xmlwb.solvers import hnsw
 
@@ -145,3 +147,51 @@ def met_so_far(world: SmallWorld, hops: Sequence[Hop]) -> set[int]:
     for hop in hops:
         met.update(world.layers[hop.layer][hop.at])
     return met
+
+
+def compare_with_hnswlib(
+    vectors: NDArray[np.floating],
+    queries: NDArray[np.floating],
+    k: int = 10,
+    *,
+    widths: Sequence[int] = (10, 20, 50, 100),
+    n_links: int = 16,
+) -> pd.DataFrame:
+    """Our search, hnswlib's and the exact one on the same vectors, by the search's width.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, D)
+        Their directions count; those of length zero, and copies, are left out.
+    queries : ndarray, shape (q, D)
+    k : int
+        Nearest vectors wanted; at most each of the widths.
+    widths : sequence of int
+        ef.
+    n_links : int
+        M.
+
+    Returns
+    -------
+    DataFrame
+        A row for each ef: shares of the k that are "found" of the exact search's, that are the "same as hnswlib"'s,
+        and the mean number of "distances", of "vectors" in all.
+    """
+    unit = np.unique(normalize(np.asarray(vectors, dtype=np.float32)), axis=0)
+    unit, asked = unit[np.abs(unit).sum(axis=1) > 0], normalize(np.asarray(queries, dtype=np.float32))
+    graph = hnsw.build(unit, n_links=n_links)
+    world, live = read_layers(graph, *unit.shape), hnsw.read(graph, *unit.shape)
+    nearest = np.argsort(-asked @ unit.T, axis=1, kind="stable")[:, :k]
+    rows = {}
+    for ef in widths:
+        ways = [search(world, query, ef) for query in asked]
+        ours = [{node for _, node in way[-1].best[:k]} for way in ways]
+        theirs = hnsw.search(live, asked, k, ef=ef)[0]
+        rows[ef] = {
+            "found": np.mean([len(found & set(wanted)) for found, wanted in zip(ours, nearest.tolist(), strict=True)])
+            / k,
+            "same as hnswlib": np.mean([len(a & set(b)) for a, b in zip(ours, theirs.tolist(), strict=True)]) / k,
+            "distances": np.mean([len(met_so_far(world, way)) for way in ways]),
+            "vectors": len(unit),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("ef")
