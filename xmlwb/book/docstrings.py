@@ -14,6 +14,7 @@ from xmlwb.book.mathematics import mathml
 from xmlwb.book.prose import code_html
 
 _SECTION = re.compile(r"^([A-Z][\w ]+)\n-{3,}\n", flags=re.MULTILINE)
+_BAR = "\ue000"
 _SETTINGS = {
     "file_insertion_enabled": False,
     "raw_enabled": False,
@@ -75,6 +76,7 @@ def rst_html(text: str) -> str:
 
     text = re.sub(r"^( *)\.\. math:: *\n?((?:.*\n?)(?:\1 +.*\n?|\n)*)", block, text + "\n", flags=re.MULTILINE)
     text = re.sub(r":math:`([^`]+)`", inline, text)
+    text = text.replace("|", _BAR)  # bars are absolute values here, no substitutions
     made = publish_parts(f".. default-role:: literal\n\n{text}", writer="html5", settings_overrides=_SETTINGS)["body"]
     made = re.sub(r'<span class="docutils literal">(.*?)</span>', r"<code>\1</code>", made, flags=re.DOTALL)
     made = re.sub(r'<(table|p|dl|ul|ol|code|tr|td|th|thead|tbody)( class="[^"]*")', r"<\1", made)
@@ -82,7 +84,7 @@ def rst_html(text: str) -> str:
     made = made.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
     made = re.sub(r'<a class="reference external" href="mailto:[^"]*">(.*?)</a>', r"\1", made)  # P@1 is no address
     made = re.sub(r"<p>\s*(M\d{3}Q+)\s*</p>", r"\1", made)
-    return re.sub(r"M(\d{3})Q+", lambda found: formulas[int(found[1])], made).strip()
+    return re.sub(r"M(\d{3})Q+", lambda found: formulas[int(found[1])], made.replace(_BAR, "|")).strip()
 
 
 def entries_html(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 from functools import cache
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -26,11 +26,9 @@ ElementTree.register_namespace("", _NAMESPACE)
 
 def font_file() -> Path | None:
     """STIX Two Math as ziamath ships it, under the SIL Open Font Licence; None if it is not installed."""
-    try:
-        found = Path(str(files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf"))
-    except ModuleNotFoundError:
-        return None
-    return found if found.is_file() else None
+    spec = find_spec("ziamath")  # not imported: it would read the font
+    found = Path(spec.origin).parent / "fonts" / "STIXTwoMath-Regular.ttf" if spec and spec.origin else None
+    return found if found and found.is_file() else None
 
 
 @cache

@@ -135,14 +135,14 @@ class EmbeddingClassifier(SphereModel):
     what             paper                               code   here
     ================ =================================== ====== ========================================================
     descent          w - eta dL/dw, optimiser not stated none   Adagrad on both tables, only rows that a step touches;
-                                                                Adam on the few other parameters
-    loss             margin; softmax on Delicious-200K   known  softmax, all labels of an instance
+                                                         known  Adam on the few other parameters
+    loss             margin; softmax on Delicious-200K          softmax, all labels of an instance
     negatives        sampled, number not stated                 all, or a sample weighted by inverse inclusion
     scores           unit vectors "for the ease of              cosines times one learned length s, the label layer's
                      exposition"                                under section 3.1
-    equation 3       all pairs over K^2; algorithm 2: the       as algorithm 2, mean over pairs i != j: pairs count by
-                     B labels drawn with the batch, its norm    how often they are drawn, frequent labels more than
-                     not stated                                 in equation 3, rare ones less
+    equation 3       all pairs over K^2; algorithm 2:           as algorithm 2, mean over pairs i != j: pairs count by
+                     the B labels drawn with the batch,         how often they are drawn, frequent labels more than
+                     its norm not stated                        in equation 3, rare ones less
     last batch       not stated                                 smaller; for sampled negatives one of half the size
                                                                 counts as whole
     input dropout    x * Bernoulli(rho)                         the same, not rescaled: phi has unit length anyway
