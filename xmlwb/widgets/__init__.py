@@ -5,6 +5,7 @@ from __future__ import annotations
 from xmlwb.widgets.figure import LiveFigure
 from xmlwb.widgets.live_fit import LiveFit
 from xmlwb.widgets.live_map import LiveMap
+from xmlwb.widgets.live_study import LiveStudy
 from xmlwb.widgets.parameter_panel import ParameterPanel, parameter_panel
 from xmlwb.widgets.slider_figure import SliderFigure, slider_figure
 from xmlwb.widgets.step_figure import StepFigure, step_figure
@@ -13,6 +14,7 @@ __all__ = [
     "LiveFigure",
     "LiveFit",
     "LiveMap",
+    "LiveStudy",
     "ParameterPanel",
     "SliderFigure",
     "StepFigure",
