@@ -1,8 +1,8 @@
 """A table of runs that were never made, with answers that are known: to try the explorer on, and to time it.
 
-What is planted: one-vs-all is best at C = 1; Parabel costs by its trees and gains by them, and a wider beam changes
-nothing but the time of a prediction; SVD gains by its dimensions and finds nothing in the tail; a seed moves P@k by
-about 0.2 points.
+What is planted: one-vs-all is best at C = 1 and never worth its cost; Parabel costs by its trees and gains by them, and a
+wider beam changes nothing but the time of a prediction; SVD gains by its dimensions and finds nothing in the tail; a
+seed moves P@k by about 0.2 points.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def planted_runs(n: int = 10_000, seeds: int = 5, random_state: int = 0) -> pd.D
 def planted_p1(method: str, params: dict) -> float:
     """P@1 on debtags without a seed's noise, as a fraction."""
     if method == "ova":
-        return 0.80 - 0.02 * math.log10(params["C"]) ** 2 - 0.1 * params["threshold"]
+        return 0.79 - 0.02 * math.log10(params["C"]) ** 2 - 0.1 * params["threshold"]
     if method == "parabel":
         return 0.78 + 0.02 * math.log2(params["n_trees"]) / 3 - 0.005 * math.log10(params["C"]) ** 2
     return 0.50 + 0.1 * math.log10(params["n_components"] / 10) - 0.01 * abs(math.log10(params["alpha"]))

@@ -7,7 +7,7 @@ the same test set. A finding that should hold for both wants both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,9 @@ from xmlwb.significance import paired_test
 COLUMNS = ("setting", "label", "difference", "low", "high", "p value", "pairs")
 
 
-def over_seeds(runs: pd.DataFrame, metric: str, base: int, others: Sequence[int]) -> pd.DataFrame:
+def over_seeds(
+    runs: pd.DataFrame, metric: str, base: int, others: Sequence[int], *, seedless: Collection[str] = ()
+) -> pd.DataFrame:
     """Each setting against a base setting, by the seeds that both have: a paired t test of the seeds' differences.
 
     Parameters
@@ -31,6 +33,8 @@ def over_seeds(runs: pd.DataFrame, metric: str, base: int, others: Sequence[int]
     metric : str
         A column of numbers.
     base, others : numbers of settings.
+    seedless : names of methods that take no seed
+        Their one run is held against every seed of the other setting.
 
     Returns
     -------
@@ -47,6 +51,8 @@ def over_seeds(runs: pd.DataFrame, metric: str, base: int, others: Sequence[int]
     wanted = sound[sound["setting"].isin([base, *others])]
     by_seed = wanted.pivot_table(index="seed", columns="setting", values=metric, aggfunc="mean")
     labels = wanted.drop_duplicates("setting").set_index("setting")["label"]
+    fixed = wanted.loc[wanted["method"].isin(list(seedless)), "setting"].unique()
+    by_seed[fixed] = by_seed[fixed].ffill().bfill()
     rows = []
     for other in others:
         row: dict[str, Any] = {"setting": other, "label": labels.get(other, "")}

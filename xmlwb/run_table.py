@@ -245,7 +245,7 @@ def pareto_front(cost: Any, quality: Any) -> NDArray[np.bool_]:
     front[order[better]] = True
     # an exact double of a point on the front is on it, too
     on_it = set(zip(c[front], q[front], strict=True))
-    front[known] |= [(a, b) in on_it for a, b in zip(c[known], q[known], strict=True)]
+    front[known] = np.array([point in on_it for point in zip(c[known], q[known], strict=True)], dtype=bool)
     return front
 
 

@@ -76,7 +76,7 @@ class DifferenceView(View):
         pairs = self.value("pairs")
         if pairs == "seeds":
             everything = pd.concat([self.source.runs_of(base), inside[inside["setting"] != base]])
-            found = over_seeds(everything, metric, base, others)
+            found = over_seeds(everything, metric, base, others, seedless=_seedless(everything))
         else:
             missing = self._read([base, *others], metric)
             if base in missing:
@@ -114,3 +114,11 @@ class DifferenceView(View):
             inverse = propensities(instances.Y_train, *instances.dataset.propensity_ab)
             self._values[setting, metric] = per_instance(metric, instances.Y, predicted, inverse)
         return missing
+
+
+def _seedless(runs: pd.DataFrame) -> list[str]:
+    """The methods among these that take no seed; one that is not known here may take one."""
+    from xmlwb.models import METHODS
+    from xmlwb.studies.settings import takes_seed
+
+    return [method for method in runs["method"].unique() if method in METHODS and not takes_seed(method)]

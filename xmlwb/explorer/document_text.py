@@ -39,9 +39,10 @@ def documents_html(rows: pd.DataFrame, instances: Instances, S_a: Any, S_b: Any,
         for labels in (side[place] for side in first):
             cells.append(", ".join(_told(names[label], label in true) for label in labels if label >= 0))
         lines.append("<tr>" + "".join(f"<td {_CELL}>{cell}</td>" for cell in cells) + "</tr>")
-    head = "".join(f"<th {_CELL}>{title}</th>" for title in ("", "document", "true labels", "A says", "B says"))
+    titles = {"": "7em", "document": "20em", "true labels": "12em", "A says": "12em", "B says": "12em"}
+    head = "".join(f'<th {_CELL}><div style="min-width:{w}">{title}</div></th>' for title, w in titles.items())
     more = f"<p>{_MOST} of {len(rows):,} documents. Right labels are bold.</p>" if len(rows) > _MOST else ""
-    table = f'<table style="border-collapse:collapse;overflow-wrap:anywhere"><tr>{head}</tr>{"".join(lines)}</table>'
+    table = f'<table style="border-collapse:collapse;overflow-wrap:break-word"><tr>{head}</tr>{"".join(lines)}</table>'
     return f'<div style="overflow-x:auto">{table}</div>{more or "<p>Right labels are bold.</p>"}'
 
 

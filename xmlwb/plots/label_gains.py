@@ -94,13 +94,13 @@ def gain_by_frequency_figure(gains: pd.DataFrame, *, n: int = 4) -> go.Figure:
                 )
             )  # fmt: skip
     named = pd.concat([gains[gains["gain"] > 0].nlargest(n, "gain"), gains[gains["gain"] < 0].nsmallest(n, "gain")])
-    for row in named.itertuples():
+    reach = 1.35 * float(gains["gain"].abs().max() or 1.0)
+    for row in _apart(named, x, reach).itertuples():
         figure.add_annotation(
             x=float(np.log10(x[row.Index])), y=row.gain, text=_name(row.label), showarrow=True, arrowhead=0, ax=0,
             ay=-26 if row.gain > 0 else 26, arrowcolor=GREY, font_size=12, bgcolor="rgba(255,255,255,0.7)",
         )  # fmt: skip
     figure.update_xaxes(title="training positives of the label, logarithmic", **log_ticks(x, panels=1))
-    reach = 1.35 * float(gains["gain"].abs().max() or 1.0)
     figure.update_yaxes(title="instances found by A less B", zeroline=True, zerolinecolor=INK, range=[-reach, reach])
     return figure.update_layout(
         title=title_of("Gains and losses by frequency", "a mark is a label; click on one for its documents"),
@@ -111,3 +111,16 @@ def gain_by_frequency_figure(gains: pd.DataFrame, *, n: int = 4) -> go.Figure:
 
 def _name(label: str) -> str:
     return wrapped(label, 34)
+
+
+def _apart(named: pd.DataFrame, x: pd.Series, reach: float) -> pd.DataFrame:
+    """Those of the labels whose names do not cover the name of a larger gain."""
+    width = max(float(np.log10(x.max() / x.min())), 1.0)
+    kept: list[tuple[float, float]] = []
+    rows = []
+    for row in named.loc[named["gain"].abs().sort_values(ascending=False).index].itertuples():
+        at = (float(np.log10(x[row.Index])) / width, float(row.gain) / reach)
+        if all(abs(at[0] - a) > 0.22 or abs(at[1] - b) > 0.1 for a, b in kept):
+            kept.append(at)
+            rows.append(row.Index)
+    return named.loc[rows]

@@ -21,6 +21,10 @@ from xmlwb.plots.theme import model_styles
 from xmlwb.run_table import best_settings, bins_of, settings_of
 
 _MOST_LINES = 20
+_MEANING = {
+    "P": "<br>a bin's value is what its right labels add to the whole",
+    "R": "<br>a bin's value is the share of its true labels that is found",
+}
 
 
 def bins_figure(runs: pd.DataFrame, metric: str, *, ranked_by: str | None = None) -> go.Figure:
@@ -73,6 +77,7 @@ def bins_figure(runs: pd.DataFrame, metric: str, *, ranked_by: str | None = None
     )  # fmt: skip
     figure.update_yaxes(title=per_cent(metric), col=1)
     best_by = "over all labels" if ranked_by == metric else f"by {escape(ranked_by)}"
-    subtitle = f"the best setting of each method {best_by}; bars: lowest to highest seed"
+    meant = _MEANING.get(metric.partition("@")[0], "")
+    subtitle = f"the best setting of each method {best_by}; bars: lowest to highest seed{meant}"
     figure.update_layout(scattermode="group", scattergap=0.4)
     return figure.update_layout(title=title_of(f"{metric} by frequency of the labels", subtitle))
