@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_a_term_has_fourteen_meetings_of_ninety_minutes() -> None:
 def test_the_day_has_no_hole_and_no_overlap() -> None:
     rows = re.findall(r"^\| (\d+):(\d\d) \| (\d+) \|", part("One day"), flags=re.MULTILINE)
     assert len(rows) > 8
-    for (hour, minute, length), (next_hour, next_minute, _) in zip(rows, rows[1:], strict=False):
+    for (hour, minute, length), (next_hour, next_minute, _) in pairwise(rows):
         assert 60 * int(hour) + int(minute) + int(length) == 60 * int(next_hour) + int(next_minute)
 
 

@@ -14,7 +14,10 @@ OPENING = r"""# 02 · A tiny chapter
 **Time** about 5 minutes.
 
 $$\min_w \; \lVert X w - y \rVert^2$$"""
-IMPORTS = "import plotly.graph_objects as go\n\nfrom xmlwb.lessons import check, quiz\nfrom xmlwb.widgets import slider_figure"
+IMPORTS = """import plotly.graph_objects as go
+
+from xmlwb.lessons import check, quiz
+from xmlwb.widgets import slider_figure"""
 STUB = '''def precision(relevant, ranked, k):
     """P@k of one document: `relevant` is a set of labels, `ranked` a list of labels, best first."""
     ...  # your turn'''
@@ -53,7 +56,7 @@ def write_chapter(folder: Path) -> Path:
             new_code_cell(FIGURE, id="figure"),
             new_code_cell(SLIDER, id="slider"),
             new_code_cell("print('a printed fact < 1')", id="fact"),
-            new_code_cell('quiz("metrics", 1)', id="quiz"),
+            new_code_cell('quiz("metrics", 2)', id="quiz"),
             new_markdown_cell("## 2. Work\n\n**Exercise 1.** Write it; see [the chapter](02-tiny.ipynb).", id="work"),
             stub,
             new_code_cell('check("metrics.precision", precision)', id="check"),
