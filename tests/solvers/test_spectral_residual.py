@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from xmlwb.solvers.spectral_residual import SpectralResidual, transfer
+from xmlwb.solvers.residual_scores import transfer
+from xmlwb.solvers.spectral_residual import SpectralResidual
 
 
 def trained(bound: float, steps: int = 60) -> SpectralResidual:

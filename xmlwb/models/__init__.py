@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from xmlwb.models.astec import Astec
 from xmlwb.models.base import XMCModel
 from xmlwb.models.bonsai import Bonsai
 from xmlwb.models.callbacks import STOP, Callback, EarlyStopping, Event, Progress, chain
@@ -19,6 +20,7 @@ from xmlwb.models.fastxml import FastXML
 from xmlwb.models.glas import EmbeddingClassifier
 from xmlwb.models.knn import KNN
 from xmlwb.models.leml import LEML
+from xmlwb.models.light_dxml import LightDXML
 from xmlwb.models.lpsr import LPSR
 from xmlwb.models.mlcssp import MLCSSP
 from xmlwb.models.naive_bayes import NaiveBayes
@@ -82,6 +84,8 @@ METHODS: dict[str, MethodInfo] = {
         MethodInfo("sleec", SLEEC, "SLEEC (sparse local embeddings)", "local embedding", 6, "Bhatia et al. 2015"),
         MethodInfo("dxml", DXML, "DXML (label graph, deep embedding)", "deep embedding", 6, "Zhang et al. 2018"),
         MethodInfo("glas", EmbeddingClassifier, "GLaS (labels on a sphere)", "deep embedding", 7, "Guo et al. 2019"),
+        MethodInfo("lightdxml", LightDXML, "LightDXML (cyclic shortlists)", "deep shortlists", 8, "Mishra et al. 2023"),
+        MethodInfo("astec", Astec, "Astec (DeepXML)", "deep classifier", 8, "Dahiya et al. 2021"),
     )
 }
 
@@ -114,6 +118,7 @@ __all__ = [
     "SLEEC",
     "STOP",
     "WSABIE",
+    "Astec",
     "Bonsai",
     "Callback",
     "CompressedSensing",
@@ -121,6 +126,7 @@ __all__ = [
     "EmbeddingClassifier",
     "Event",
     "FastXML",
+    "LightDXML",
     "MethodInfo",
     "ModelFileError",
     "NaiveBayes",

@@ -56,6 +56,8 @@ _PLACES = {
     "sleec": 22,
     "glas": 23,
     "embeddingclassifier": 23,
+    "lightdxml": 24,
+    "astec": 24,
 }
 
 

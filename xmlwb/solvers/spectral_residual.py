@@ -63,16 +63,3 @@ class SpectralResidual(nn.Module):
         if sigma > self.bound:
             R = R * np.float32(self.bound / sigma)
         return R.T.copy(), self.bias.detach().cpu().numpy().copy()
-
-
-def transfer(x: np.ndarray, R: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """The layer as prediction reads it: x (n, D) with `SpectralResidual.weights`; (n, D) float32.
-
-    >>> transfer(np.float32([[1, -1]]), np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32)).tolist()
-    [[2.0, -1.0]]
-    """
-    moved = x @ R
-    moved += bias
-    np.maximum(moved, 0, out=moved)
-    moved += x
-    return moved

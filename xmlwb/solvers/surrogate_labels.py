@@ -78,7 +78,7 @@ def surrogate_labels(Y: sparse.csr_array, cluster: np.ndarray) -> sparse.csr_arr
     Returns
     -------
     csr_array, shape (n, clusters), float32
-        1 where an instance has at least one label of the cluster, indices ascending.
+        1 where an instance has at least one label of the cluster, indices ascending. At least one column.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def surrogate_labels(Y: sparse.csr_array, cluster: np.ndarray) -> sparse.csr_arr
     [[0.0, 1.0], [1.0, 0.0]]
     """
     labels = np.flatnonzero(cluster >= 0)
-    shape = (len(cluster), int(cluster.max(initial=-1)) + 1)
+    shape = (len(cluster), int(cluster.max(initial=0)) + 1)
     member = sparse.csr_array((np.ones(len(labels), np.float32), (labels, cluster[labels])), shape=shape)
     found = sparse.csr_array(Y @ member, dtype=np.float32)
     found.eliminate_zeros()
