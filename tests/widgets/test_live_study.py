@@ -19,7 +19,7 @@ def test_stopped_it_goes_on_with_what_is_missing(tmp_path) -> None:
     heard = live._on_event
 
     def stop_after_two(event):
-        if event.kind == "end" and event.done == 2:
+        if event.kind == "end" and event.done == 1:
             live._stop_button.click()
         return heard(event)
 

@@ -49,9 +49,15 @@ class LocalWorkers:
         self._pool.shutdown(wait=True, kill_workers=True)
 
     def _new_pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
+        pool = ProcessPoolExecutor(
             self.n_workers, initializer=_end_with, initargs=(os.getpid(),), env=self._environment, timeout=None
         )
+        pool.submit(_nothing)  # so that they start now
+        return pool
+
+
+def _nothing() -> None:
+    """What a worker does to have imported this module, and with it all that a run needs."""
 
 
 def _end_with(study: int) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +14,7 @@ from xmlwb.studies.opened import Opened
 from xmlwb.studies.runs import FAILED, RunTable, read_runs
 from xmlwb.studies.search import Trials
 from xmlwb.studies.settings import Job
-from xmlwb.studies.workers import Workers, make_runs
+from xmlwb.studies.workers import LateWorkers, make_runs
 
 if TYPE_CHECKING:
     from xmlwb.studies.study import Study
@@ -72,6 +71,7 @@ class Running:
     opened : Opened
     table : RunTable
         Held for writing.
+    workers : LateWorkers
     callback : callable or None
     retry_failed : bool
 
@@ -82,7 +82,13 @@ class Running:
     """
 
     def __init__(
-        self, study: Study, opened: Opened, table: RunTable, callback: StudyCallback | None, retry_failed: bool
+        self,
+        study: Study,
+        opened: Opened,
+        table: RunTable,
+        workers: LateWorkers,
+        callback: StudyCallback | None,
+        retry_failed: bool,
     ) -> None:
         self._study, self._opened, self._table, self._callback = study, opened, table, callback
         self._rows = stored_runs(table.folder)
@@ -93,18 +99,7 @@ class Running:
         self._total = study.n_runs
         self._begin = time.perf_counter()
         self._stopped = False
-        self._new_workers: Callable[[], Workers] | None = None
-        self._workers: Workers | None = None
-
-    @contextmanager
-    def on(self, new_workers: Callable[[], Workers]) -> Iterator[None]:
-        """Workers for the block, which start when there is something to do."""
-        self._new_workers = new_workers
-        try:
-            yield
-        finally:
-            if self._workers is not None:
-                self._workers.close()
+        self._workers = workers
 
     def make_all(self) -> None:
         """The grid, then the search, unless the callback stops it."""
@@ -148,10 +143,7 @@ class Running:
                 self._done += 1
         if not missing or self._stopped:
             return not self._stopped
-        if self._workers is None:
-            assert self._new_workers is not None
-            self._workers = self._new_workers()
-        for job, row, predicted in make_runs(iter(missing.values()), self._workers, self._starting):
+        for job, row, predicted in make_runs(iter(missing.values()), self._workers.started(), self._starting):
             self._table.add(row, predicted)
             self._rows[job.run] = row
             self._done += 1

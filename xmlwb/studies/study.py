@@ -30,7 +30,7 @@ from xmlwb.studies.running import Running, StudyCallback, stored_runs
 from xmlwb.studies.runs import RunTable, read_runs
 from xmlwb.studies.search import Search, search_from
 from xmlwb.studies.settings import Job, as_json
-from xmlwb.studies.workers import Workers
+from xmlwb.studies.workers import LateWorkers, Workers
 
 if TYPE_CHECKING:
     from xmlwb.studies.forecast import Forecast
@@ -187,10 +187,12 @@ class Study:
         -----
         Results do not depend on `n_jobs`, nor on interruptions.
         """
-        with RunTable(folder).writing() as table, self.opened() as opened:
+        with RunTable(folder).writing() as table, _scratch() as scratch:
             self._note(Path(folder))
-            running = Running(self, opened, table, callback, retry_failed)
-            with running.on(lambda: self._workers(n_jobs, dask, opened.folder / "places")):
+            with LateWorkers(lambda: self._workers(n_jobs, dask, scratch / "places")) as workers:
+                if not stored_runs(folder):
+                    workers.started()  # they import while the data are loaded
+                running = Running(self, Opened(self, scratch), table, workers, callback, retry_failed)
                 running.make_all()
         runs = read_runs(folder).set_index("run")
         mine = [run for run in running.wanted if run in runs.index]
@@ -217,11 +219,8 @@ class Study:
     @contextmanager
     def opened(self) -> Iterator[Opened]:
         """The study with its data, which lie in a temporary folder for as long as the block runs."""
-        folder = Path(tempfile.mkdtemp(prefix="xmlwb-study-"))
-        try:
+        with _scratch() as folder:
             yield Opened(self, folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _workers(self, n_jobs: int | None, dask: str | bool | None, places: Path) -> Workers:
         if dask:
@@ -235,6 +234,16 @@ class Study:
     def _note(self, folder: Path) -> None:
         with atomic_path(folder / "study.yaml") as partial:
             partial.write_text(self.to_yaml(), encoding="utf-8")
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A temporary folder for what workers share."""
+    folder = Path(tempfile.mkdtemp(prefix="xmlwb-study-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _source(given: Any, where: str) -> DataSource:

@@ -29,6 +29,33 @@ class Workers(Protocol):
         """Let the workers go."""
 
 
+class LateWorkers:
+    """Workers that start when they are first wanted; a context that lets them go at its end.
+
+    Parameters
+    ----------
+    start : callable
+        Makes them.
+    """
+
+    def __init__(self, start: Callable[[], Workers]) -> None:
+        self._start = start
+        self._workers: Workers | None = None
+
+    def __enter__(self) -> LateWorkers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._workers is not None:
+            self._workers.close()
+
+    def started(self) -> Workers:
+        """The workers."""
+        if self._workers is None:
+            self._workers = self._start()
+        return self._workers
+
+
 def cpu_count() -> int:
     """CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -53,6 +80,7 @@ def make_runs(jobs: Iterator[Job], workers: Workers, starting: Callable[[Job], b
     under_way: dict[Future, Job] = {}
     suspects: list[Job] = []
     more = True
+    ended: list[Result] = []
     while True:
         while more and not suspects and len(under_way) < workers.n_workers:
             job = next(jobs, None)
@@ -60,10 +88,15 @@ def make_runs(jobs: Iterator[Job], workers: Workers, starting: Callable[[Job], b
                 more = False
                 break
             under_way[workers.submit(job)] = job
+        # Only now, so that no worker waits while its last run is written.
+        yield from ended
+        ended = []
         if suspects and not under_way:
             yield _alone(suspects.pop(0), workers)
             continue
         if not under_way:
+            if more:
+                continue
             return
         for future in wait(under_way, return_when=FIRST_COMPLETED).done:
             job = under_way.pop(future)
@@ -72,7 +105,7 @@ def make_runs(jobs: Iterator[Job], workers: Workers, starting: Callable[[Job], b
             except BrokenExecutor:
                 suspects.append(job)
                 continue
-            yield job, row, predicted
+            ended.append((job, row, predicted))
         if suspects and not under_way:
             workers.renew()
 

@@ -53,11 +53,9 @@ class LiveStudy(BackgroundRun):
 
     Examples
     --------
-    >>> import tempfile
-    >>> study = Study({"name": "synthetic", "options": {"n": 200, "L": 20}}, ["popular"])
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     LiveStudy(study, folder, n_jobs=1).result(timeout=120)["status"].tolist()
-    ['ok']
+    >>> study = Study({"name": "synthetic", "options": {"n": 200, "L": 20}}, ["popular", "ova"])
+    >>> LiveStudy(study, "folder of the study").status
+    'ready: 2 runs; press Start'
     """
 
     def __init__(
