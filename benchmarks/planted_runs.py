@@ -1,7 +1,7 @@
 """A table of runs that were never made, with answers that are known: to try the explorer on, and to time it.
 
-What is planted: one-vs-all is best at C = 1 and never worth its cost; Parabel costs by its trees and gains by them, and a
-wider beam changes nothing but the time of a prediction; SVD gains by its dimensions and finds nothing in the tail; a
+What is planted: one-vs-all is best at C = 1 and never worth its cost; Parabel costs by its trees and gains by them, and
+a wider beam changes nothing but the time of a prediction; SVD gains by its dimensions and finds nothing in the tail; a
 seed moves P@k by about 0.2 points.
 """
 
