@@ -68,7 +68,7 @@ def parts_of(model: Any, X: csr_array) -> Parts:
     scores = np.empty(labels.shape, dtype=np.float32)
     for begin in range(0, len(labels), 256):  # 256 x k x D numbers at a time
         batch = slice(begin, begin + 256)
-        scores[batch] = np.einsum("nd,nkd->nk", features[batch], model.W_[labels[batch]])
+        scores[batch] = np.einsum("nd,nkd->nk", features[batch], model.W_[labels[batch]]) + model.b_[labels[batch]]
     return Parts(labels, sigmoid(scores).astype(np.float32), sigmoid(cosines).astype(np.float32))
 
 

@@ -207,7 +207,7 @@ def recorder(model: Any, ds: Dataset, rows: Sequence[int]) -> tuple[CycleRecord,
             Moment(
                 phase,
                 (normalize(features) @ normalize(model.label_embeddings_).T).astype(np.float16),
-                (features @ model.W_.T).astype(np.float16),
+                (features @ model.W_.T + model.b_).astype(np.float16),
                 lists,
             )
         )
