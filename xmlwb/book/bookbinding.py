@@ -96,7 +96,7 @@ def bind(
         if run.error:
             bound.failures[chapter.name] = run.error
         _chapter_pages(binder, chapter, chapters, run, root, instructor)
-    _front_page(binder, chapters, instructor, reference)
+    _front_page(binder, chapters, root)
     if reference:
         _reference_pages(binder, root, chapters)
     if instructor:
@@ -194,14 +194,14 @@ def _as_notebook(notebook: Any) -> str:
     return text + "\n"
 
 
-def _front_page(binder: Binder, chapters: list[ChapterFile], instructor: bool, reference: bool) -> None:
+def _front_page(binder: Binder, chapters: list[ChapterFile], root: Path) -> None:
     items = "".join(
         f'<li><a href="{c.name}.html"><span class="number">{c.number:02d}</span>'
         f'<span class="what"><b>{html.escape(c.title)}</b><span>{html.escape(c.question)}</span></span>'
         f'<span class="minutes">{f"{c.minutes} min" if c.minutes else ""}</span></a></li>'
         for c in chapters
     )
-    intro = Prose().html((ROOT / "book" / "front-page.md").read_text(encoding="utf-8"))
+    intro = Prose().html((root / "book" / "front-page.md").read_text(encoding="utf-8"))
     shelves = "".join(
         f"<div><h2>{shelf.title}</h2><ul>"
         + "".join(f'<li><a href="{link.address}">{html.escape(link.text)}</a></li>' for link in shelf.links)

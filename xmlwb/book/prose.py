@@ -20,6 +20,8 @@ from xmlwb.book.mathematics import mathml
 
 #: Paragraphs that begin with one of these are set apart.
 CALLOUTS = {"Predict first.": "predict", "Exercise": "exercise", "Plan for a class": "plan"}
+#: A formula in a line, and the marks that may not stand alone on the next.
+_TIED = re.compile(r'((?:\()?<math display="inline">(?:(?!</math>).)*</math>[.,;:!?)]+)', flags=re.DOTALL)
 _FORMATTER = HtmlFormatter(nowrap=True)
 
 
@@ -76,7 +78,8 @@ class Prose:
                         child.attrSet("href", self._link(str(child.attrGet("href"))))
                 if i and tokens[i - 1].type == "paragraph_open" and (kind := _callout(inline_text(token))):
                     tokens[i - 1].attrSet("class", f"callout {kind}")
-        return str(self._markdown.renderer.render(tokens, self._markdown.options, env))
+        made = str(self._markdown.renderer.render(tokens, self._markdown.options, env))
+        return _TIED.sub(r'<span class="tied">\1</span>', made)
 
 
 def inline_text(token: Any) -> str:
