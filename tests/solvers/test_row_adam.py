@@ -4,6 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from xmlwb.solvers import row_adam  # noqa: E402
 from xmlwb.solvers.row_adam import RowAdam  # noqa: E402
 
 
@@ -60,7 +61,8 @@ def test_a_run_goes_on_from_its_state() -> None:
     )
 
 
-def test_result_does_not_depend_on_the_threads() -> None:
+def test_result_does_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_adam, "_SERIAL_BELOW", 0)
     before, tables = torch.get_num_threads(), []
     try:
         for n_threads in (1, 3):

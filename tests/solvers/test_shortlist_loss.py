@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from torch.nn.functional import binary_cross_entropy_with_logits  # noqa: E402
 
-from xmlwb.solvers import shortlist_loss  # noqa: E402
+from xmlwb.solvers import sampled_products, shortlist_loss  # noqa: E402
 from xmlwb.solvers.sampled_products import pair_scores  # noqa: E402
 from xmlwb.solvers.shortlist_loss import Candidates, ShortlistLoss  # noqa: E402
 
@@ -109,7 +109,8 @@ def _grad_x(x: torch.Tensor, W: torch.Tensor, pairs: Candidates) -> torch.Tensor
     return x.grad
 
 
-def test_nothing_depends_on_the_threads(problem) -> None:
+def test_nothing_depends_on_the_threads(problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampled_products, "_SERIAL_BELOW", 0)
     x, W, pairs = problem
     before, found = torch.get_num_threads(), []
     try:

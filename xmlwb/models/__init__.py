@@ -84,7 +84,7 @@ METHODS: dict[str, MethodInfo] = {
         MethodInfo("sleec", SLEEC, "SLEEC (sparse local embeddings)", "local embedding", 6, "Bhatia et al. 2015"),
         MethodInfo("dxml", DXML, "DXML (label graph, deep embedding)", "deep embedding", 6, "Zhang et al. 2018"),
         MethodInfo("glas", EmbeddingClassifier, "GLaS (labels on a sphere)", "deep embedding", 7, "Guo et al. 2019"),
-        MethodInfo("lightdxml", LightDXML, "LightDXML (cyclic shortlists)", "deep shortlists", 8, "Mishra et al. 2023"),
+        MethodInfo("lightdxml", LightDXML, "LightDXML (cyclic shortlists)", "deep classifier", 8, "Mishra et al. 2023"),
         MethodInfo("astec", Astec, "Astec (DeepXML)", "deep classifier", 8, "Dahiya et al. 2021"),
     )
 }

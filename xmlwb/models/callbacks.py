@@ -64,7 +64,7 @@ class Reporter:
 
     def __init__(self, callback: Callback | None, stage: str, total: int) -> None:
         self._callback = callback
-        self._stage = stage
+        self.stage = stage  # a method whose steps are of several kinds changes it on the way
         self._start = time.perf_counter()
         self.total = total
         self.step = 0
@@ -76,7 +76,7 @@ class Reporter:
         if self._callback is None:
             return False
         elapsed = time.perf_counter() - self._start
-        event = Event(self._stage, self.step, self.total, elapsed, figures or {})
+        event = Event(self.stage, self.step, self.total, elapsed, figures or {})
         self.stopped = _ask(self._callback, event) is STOP
         return self.stopped
 

@@ -56,7 +56,7 @@ _PLACES = {
     "sleec": 22,
     "glas": 23,
     "embeddingclassifier": 23,
-    "lightdxml": 24,
+    "lightdxml": 25,
     "astec": 24,
 }
 

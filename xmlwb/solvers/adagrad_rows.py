@@ -10,6 +10,8 @@ from numba import njit
 
 #: Rows are shared out in so many parts, whatever the number of threads: sums do not depend on it.
 _PARTS = 8
+#: Below this number of entries a second thread costs more than it brings.
+_SERIAL_BELOW = 1 << 16
 
 
 class AdagradRows(torch.nn.Module):
@@ -100,8 +102,13 @@ def _move_on_threads(
         own = slice(edges[part], edges[part + 1])
         _move(rows[own], gradient[own], table, squares, np.float32(learning_rate), changes[part])
 
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(move, range(_PARTS)))
+    n_threads = torch.get_num_threads() if gradient.size > _SERIAL_BELOW else 1
+    if n_threads == 1:
+        for part in range(_PARTS):
+            move(part)
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            list(pool.map(move, range(_PARTS)))
     return changes.sum(axis=0)
 
 

@@ -10,6 +10,8 @@ from numba import njit
 
 #: Rows are shared out in so many parts, whatever the number of threads.
 _PARTS = 8
+#: Below this number of entries a second thread costs more than it brings.
+_SERIAL_BELOW = 1 << 16
 
 
 class RowAdam(torch.nn.Module):
@@ -106,8 +108,13 @@ def _move_on_threads(
         own = slice(edges[part], edges[part + 1])
         _move(rows[own], gradient[own], table, mean, squares, constants)
 
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(move, range(_PARTS)))
+    n_threads = torch.get_num_threads() if gradient.size > _SERIAL_BELOW else 1
+    if n_threads == 1:
+        for part in range(_PARTS):
+            move(part)
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            list(pool.map(move, range(_PARTS)))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

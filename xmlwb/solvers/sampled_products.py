@@ -15,6 +15,8 @@ from numba import njit
 
 #: Rows, or labels, are shared out in so many parts, whatever the number of threads.
 _PARTS = 16
+#: Below this number of pairs a second thread costs more than it brings.
+_SERIAL_BELOW = 1 << 11
 #: What LLVM may do with sums, so that they take vector registers; NaN and inf stay what they are.
 _REASSOCIATE = {"reassoc", "nsz", "contract"}
 
@@ -32,13 +34,13 @@ def pair_scores(x: np.ndarray, W: np.ndarray, labels: np.ndarray, *, n_threads: 
     def score(begin: int, end: int) -> None:
         _pair_scores(x[begin:end], W, labels[begin:end], z[begin:end])
 
-    in_parts(score, np.arange(len(x) + 1), n_threads)
+    in_parts(score, np.arange(len(x) + 1) * labels.shape[1], n_threads)
     return z
 
 
 def in_parts(work: Callable[[int, int], None], ptr: np.ndarray, n_threads: int) -> None:
     """``work(begin, end)`` for consecutive items in threads, about as many of their entries (`ptr`) in each."""
-    if n_threads == 1:
+    if n_threads == 1 or ptr[-1] < _SERIAL_BELOW:
         work(0, len(ptr) - 1)
         return
     cuts = np.searchsorted(ptr, np.linspace(0, ptr[-1], _PARTS + 1)[1:-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.preprocessing import normalize
 
 from xmlwb.solvers import hnsw
@@ -38,7 +39,7 @@ class Shortlist:
     """
 
     def __init__(self, vectors: np.ndarray, among: np.ndarray, graph: np.ndarray = _NO_GRAPH) -> None:
-        self.vectors, self.among, self.graph = vectors, among, graph
+        self.source = self.vectors, self.among, self.graph = vectors, among, graph
         self._live = hnsw.read(graph, len(among), vectors.shape[1]) if len(graph) else None
         everything = len(among) == len(vectors)
         self._found_among = vectors if everything or len(graph) else np.ascontiguousarray(vectors[among])
@@ -121,8 +122,13 @@ class Shortlist:
             rows[batch, :width] = np.where(found >= 0, self.among[found], -1)
             cosines[batch, :width] = values
 
-        for _ in in_order(work, [(begin,) for begin in range(0, len(queries), _AT_ONCE)], n_jobs=n_jobs):
-            pass
+        begins = range(0, len(queries), _AT_ONCE)
+        if effective_n_jobs(n_jobs) == 1 or len(begins) == 1:
+            for begin in begins:
+                work(begin)
+        else:
+            for _ in in_order(work, [(begin,) for begin in begins], n_jobs=n_jobs):
+                pass
         return rows, cosines
 
     def recall(
