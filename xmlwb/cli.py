@@ -136,7 +136,7 @@ def compare(
 
 @app.command()
 def sweep(
-    study: Annotated[Path, typer.Argument(help="A study's YAML file; see the README.")],
+    study: Annotated[Path, typer.Argument(help="A YAML file with the arguments of xmlwb.studies.Study.")],
     out: Annotated[Path | None, typer.Option(help="The study's folder (default: the file's name, here).")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Runs at once (default: as many as there are CPUs).")] = None,
     dask: Annotated[bool, typer.Option("--dask", help="Run on Dask workers of this machine.")] = False,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pandas as pd
+import pytest
 from small_study import SMALL, results
 
 from xmlwb.models import STOP
-from xmlwb.studies import Study
+from xmlwb.studies import Study, chosen_settings, final_studies
 from xmlwb.studies.search import pruner_of
 
 SPACE = {"wsabie": {"learning_rate": {"low": 1e-4, "high": 1.0, "log": True}, "n_components": [2, 20]}}
@@ -46,6 +47,25 @@ def test_same_trials_whoever_runs_them_and_when(tmp_path):
     more = search_study(12).run(tmp_path / "whole", n_jobs=1, callback=lambda e: again.append(e.kind))
     assert again.count("end") <= 3
     assert list(more["run"][:10]) == list(whole["run"])
+
+
+def test_the_best_settings_go_to_the_test_rows(tmp_path):
+    search = {"space": {"wsabie": {"n_components": [1, 15]}}, "trials": 4, "prune": False, "startup": 4}
+    models = {"ova": {"tol": 0.01}, "wsabie": {"n_epochs": 8}}
+    study = Study(SMALL, models, grid={"ova": {"C": [1e-4, 1.0]}}, search=search, seeds=2)
+    runs = study.run(tmp_path, n_jobs=1)
+    chosen = chosen_settings(study, tmp_path).set_index("model")
+    assert chosen.loc["ova", "params"] == {"tol": 0.01, "C": 1.0}
+    assert chosen.loc["wsabie", "params"] == {"n_epochs": 8, "n_components": 15}
+    means = runs[runs["method"] == "ova"].groupby("label")["P@5"].mean()
+    assert chosen.loc["ova", "value"] == means["ova C=1"] == means.max()
+    (final,) = final_studies(study, tmp_path, seeds=1)
+    assert final.evaluate == "test"
+    assert [planned.given for planned in final.planned()] == list(chosen["params"])
+    with pytest.raises(ValueError, match="test labels choose nothing"):
+        chosen_settings(final, tmp_path)
+    with pytest.raises(ValueError, match="knn has no finished run on synthetic"):
+        chosen_settings(Study(SMALL, ["ova", "knn"], grid={"ova": {"C": [1.0], "tol": [0.01]}}), tmp_path)
 
 
 def test_a_trial_below_the_median_is_given_up():

@@ -43,7 +43,7 @@ def test_every_run_is_a_row_and_failures_are_rows_too(whole):
     assert (runs["run s"] > 0).all()
     assert (runs.drop(failed.index)[["train s", "peak RSS MB", "model MB"]] > 0).all().all()
     assert {"python", "xmlwb", "numpy"} <= set(json.loads(runs.loc[0, "versions"]))
-    assert [event.kind for event in events[:3]] == ["begin", "start", "end"]
+    assert [event.kind for event in events[:4]] == ["begin", "start", "start", "end"]
     assert [event.done for event in events if event.kind == "end"] == list(range(1, 23))
 
 

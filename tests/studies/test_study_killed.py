@@ -43,7 +43,9 @@ def test_killed_and_resumed_it_is_the_same_table(tmp_path):
                 killed.append(_a_worker())
                 killed[0].kill()
 
+    assert (folder / ".scratch").exists()
     resumed = small_study().run(folder, n_jobs=1, callback=on_event)
+    assert not (folder / ".scratch").exists(), "the data of the killed study are left"
     assert killed
     pd.testing.assert_frame_equal(results(resumed), results(whole))
     assert sorted([*made, *kept["run"]]) == sorted(whole["run"]), "a run is lost, or made twice"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from xmlwb.models.callbacks import STOP
 from xmlwb.studies.opened import Opened
-from xmlwb.studies.runs import FAILED, RunTable, read_runs
+from xmlwb.studies.runs import FAILED, METRICS, RunTable, read_runs
 from xmlwb.studies.search import Trials
 from xmlwb.studies.settings import Job
 from xmlwb.studies.workers import LateWorkers, make_runs
@@ -56,10 +56,11 @@ StudyCallback = Callable[[StudyEvent], Any]
 
 
 def stored_runs(folder: str | os.PathLike) -> dict[str, Row]:
-    """The rows in a folder by their runs; none where it holds no study yet."""
+    """What matters of the rows in a folder, by their runs; none where it holds no study yet."""
     if not (Path(folder) / "runs").is_dir():
         return {}
-    return {str(row["run"]): row for row in read_runs(folder).to_dict("records")}  # type: ignore[misc]
+    runs = read_runs(folder)[["run", "status", "curve", *METRICS]]
+    return {str(row["run"]): row for row in runs.to_dict("records")}  # type: ignore[misc]
 
 
 class Running:
@@ -77,8 +78,8 @@ class Running:
 
     Attributes
     ----------
-    wanted : list of str
-        The study's runs as far as they are known, in its order.
+    wanted : dict with the study's runs as its keys
+        As far as they are known, in its order.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Running:
         self._rows = stored_runs(table.folder)
         if retry_failed:
             self._rows = {run: row for run, row in self._rows.items() if row["status"] != FAILED}
-        self.wanted: list[str] = []
+        self.wanted: dict[str, None] = {}
         self._done = self._made = 0
         self._total = study.n_runs
         self._begin = time.perf_counter()
@@ -134,7 +135,7 @@ class Running:
         """Make those that are missing; whether it came to the end."""
         missing: dict[str, Job] = {}
         for job in jobs:
-            self.wanted += [] if job.run in self.wanted else [job.run]
+            self.wanted.setdefault(job.run)
             if job.run not in self._rows:
                 if job.run in missing and not counted:
                     self._done += 1  # a trial that the search asks for twice in a batch

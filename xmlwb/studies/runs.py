@@ -7,6 +7,7 @@ A study's folder::
     runs/run-<id>.parquet    finished runs, one a file, until they are moved into a part
     predictions/<id>.npz     what a run predicted, if the study keeps it
     .lock                    held by the process that writes
+    .scratch/                the data of a study that is running
 
 Files appear whole or not at all (`xmlwb.atomic`). A new part is written before the single files go; whoever is killed
 between the two leaves rows that are there twice, and `read_runs` counts a run once. Nothing that is read is executed.

@@ -187,7 +187,7 @@ class Study:
         -----
         Results do not depend on `n_jobs`, nor on interruptions.
         """
-        with RunTable(folder).writing() as table, _scratch() as scratch:
+        with RunTable(folder).writing() as table, _scratch(Path(folder).resolve() / ".scratch") as scratch:
             self._note(Path(folder))
             with LateWorkers(lambda: self._workers(n_jobs, dask, scratch / "places")) as workers:
                 if not stored_runs(folder):
@@ -237,9 +237,13 @@ class Study:
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
-    """A temporary folder for what workers share."""
-    folder = Path(tempfile.mkdtemp(prefix="xmlwb-study-"))
+def _scratch(folder: Path | None = None) -> Iterator[Path]:
+    """A temporary folder for what workers share; a named one is emptied first of what a killed study left."""
+    if folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="xmlwb-study-"))
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
     try:
         yield folder
     finally:
