@@ -49,6 +49,12 @@ def test_a_slider_brings_its_positions(book: Path) -> None:
     assert text.count('class="moves"') == 1
 
 
+def test_a_live_run_has_run(book: Path) -> None:
+    text = (book / "02-tiny.html").read_text(encoding="utf-8")
+    assert "the run has finished" in text
+    assert "a kernel makes it live" in text
+
+
 def test_plotly_is_in_the_book_once(book: Path) -> None:
     assert (book / "static" / "plotly.min.js").stat().st_size > 1e6
     assert (book / "02-tiny.html").stat().st_size < 2e5

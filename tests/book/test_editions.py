@@ -35,8 +35,8 @@ def test_the_solution_stands_where_the_stub_stood(notebooks: Path) -> None:
         for cell in merged.cells
         for tags in [cell.metadata.get("tags", [])]
     ]
-    wanted = "opening note imports solution figures figure slider fact quiz work note solution check used note note"
-    assert " ".join(kinds) == wanted
+    wanted = "opening note imports solution figures figure slider fact live state quiz work note solution check used"
+    assert " ".join(kinds) == f"{wanted} note note"
     solution = next(cell for cell in merged.cells if exercise_name(cell))
     assert "return sum" in solution.source
     assert "your turn" in solution.metadata["stub"]

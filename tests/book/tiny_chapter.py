@@ -14,10 +14,12 @@ OPENING = r"""# 02 · A tiny chapter
 **Time** about 5 minutes.
 
 $$\min_w \; \lVert X w - y \rVert^2$$"""
-IMPORTS = """import plotly.graph_objects as go
+IMPORTS = """import numpy as np
+import plotly.graph_objects as go
 
 from xmlwb.lessons import check, quiz
-from xmlwb.widgets import slider_figure"""
+from xmlwb.models import Popular
+from xmlwb.widgets import LiveFit, slider_figure"""
 STUB = '''def precision(relevant, ranked, k):
     """P@k of one document: `relevant` is a set of labels, `ranked` a list of labels, best first."""
     ...  # your turn'''
@@ -39,6 +41,9 @@ SLIDER = """def line(slope=2.0):
 
 
 slider_figure(line, slope=(-4.0, 4.0, 1.0), alt="a line")"""
+LIVE = """X = np.eye(4, dtype=np.float32)
+live = LiveFit(Popular(), X, X)
+live"""
 USED = """if check("metrics.precision", precision, keep=False).passed:
     print("the solution says", precision({1}, [1, 2], 2))
 else:
@@ -56,6 +61,8 @@ def write_chapter(folder: Path) -> Path:
             new_code_cell(FIGURE, id="figure"),
             new_code_cell(SLIDER, id="slider"),
             new_code_cell("print('a printed fact < 1')", id="fact"),
+            new_code_cell(LIVE, id="live"),
+            new_code_cell("print('the run has', live.state)", id="state"),
             new_code_cell('quiz("metrics", 2)', id="quiz"),
             new_markdown_cell("## 2. Work\n\n**Exercise 1.** Write it; see [the chapter](02-tiny.ipynb).", id="work"),
             stub,

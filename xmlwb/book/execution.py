@@ -91,15 +91,16 @@ def execute(
     begin = time.perf_counter()
     run = deepcopy(notebook)
     asked = json.dumps(quick_checks(notebook))
+    opening = "from xmlwb.book.widget_snapshots import prepare\n\nprepare()"
     ending = f"from xmlwb.book.widget_snapshots import publish\n\npublish({asked})"
-    run.cells.append(nbformat.v4.new_code_cell(ending))
+    run.cells = [nbformat.v4.new_code_cell(opening), *run.cells, nbformat.v4.new_code_cell(ending)]
     for cell in run.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     error = _run(run, folder, fast, progress)
     if error:
         return Executed(notebook=_without_outputs(notebook), fast=fast, error=error)
-    *cells, last = [cell for cell in run.cells if cell.cell_type == "code"]
+    _first, *cells, last = [cell for cell in run.cells if cell.cell_type == "code"]
     told = next(out.data[MIME] for out in last.outputs if MIME in out.get("data", {}))
     record = {
         "code": code,

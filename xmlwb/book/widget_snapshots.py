@@ -1,8 +1,8 @@
 """Live widgets as they look at the end of a chapter, and where their sliders lead: run in the chapter's own kernel.
 
-`publish` is called by the last cell, which the book adds to a chapter. A page without a kernel can then show each
-widget's last figure; a widget whose figures are quick to draw also brings those of other positions of its sliders, so
-that they move without a kernel.
+`prepare` and `publish` are called by the first and the last cell, which the book adds to a chapter. A page without a
+kernel can then show each widget's last figure; a widget whose figures are quick to draw also brings those of other
+positions of its sliders, so that they move without a kernel.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import Any
 
 import ipywidgets
 import plotly.graph_objects as go
+from IPython import get_ipython
 from IPython.display import publish_display_data
 
+from xmlwb.lessons.pace import fast
 from xmlwb.widgets import LiveFigure, SliderFigure, StepFigure
 from xmlwb.widgets.background_run import BackgroundRun
 
@@ -26,32 +28,44 @@ MIME = "application/vnd.xmlwb.book+json"
 POSITIONS, STEPS = 13, 40
 #: Bytes and seconds that the other positions of one widget may cost.
 MOST_BYTES, MOST_SECONDS = 3_000_000, 30.0
+#: A live run is stopped after so long.
+LIVE_SECONDS, LIVE_SECONDS_FAST = 180.0, 45.0
 
 
-def publish(questions: Sequence[tuple[str, int]] = (), *, wait_seconds: float = 120.0) -> None:
+def prepare() -> None:
+    """Let every live run that a cell shows end before the next cell asks for its result: nobody is here to press Start.
+
+    A run that takes longer than `LIVE_SECONDS` (in fast mode `LIVE_SECONDS_FAST`) is stopped.
+    """
+    seconds = LIVE_SECONDS_FAST if fast() else LIVE_SECONDS
+
+    def after_cell(_result: object) -> None:
+        for widget in list(ipywidgets.widgets.widget._instances.values()):
+            if isinstance(widget, BackgroundRun):
+                _finish(widget, seconds)
+
+    get_ipython().events.register("post_run_cell", after_cell)
+
+
+def publish(questions: Sequence[tuple[str, int]] = ()) -> None:
     """Display what the page needs besides the outputs, as one bundle of type `MIME`.
 
     Parameters
     ----------
     questions : sequence of (chapter's key, number)
         Quick checks whose answers the page shows on demand; numbers among them are computed here, where the data is.
-    wait_seconds : float
-        A live fit that nobody started is started, and stopped when it takes longer than this; so is one that runs.
     """
     bundle = {
-        "widgets": snapshots(wait_seconds),
+        "widgets": snapshots(),
         "answers": {f"{chapter}/{number}": _answer(chapter, number) for chapter, number in questions},
         "modules": sorted(_loaded_modules()),
     }
     publish_display_data({MIME: bundle, "text/plain": ""})
 
 
-def snapshots(wait_seconds: float = 120.0) -> dict[str, Any]:
+def snapshots() -> dict[str, Any]:
     """All widgets of this kernel by their model id, as far as a page can show them."""
     known: dict[str, Any] = dict(ipywidgets.widgets.widget._instances)
-    for widget in known.values():
-        if isinstance(widget, BackgroundRun):
-            _finish(widget, wait_seconds)
     return {key: found for key, widget in known.items() if (found := describe(widget)) is not None}
 
 
@@ -168,6 +182,8 @@ def _thinned(pairs: list[tuple[str, Any]], here: int) -> list[tuple[str, Any]]:
 
 def _finish(run: BackgroundRun, seconds: float) -> None:
     """Let a run end, started first if nobody did; stop it when it takes too long."""
+    if run.state not in ("ready", "running", "stopping"):
+        return
     if run.state == "ready":
         run.start()
     end = time.monotonic() + seconds
