@@ -94,7 +94,7 @@ def test_a_chapter_has_the_parts_that_every_chapter_has(info: ChapterInfo) -> No
     assert 3 <= len(objectives) <= 5
     assert text.count("**Predict first.**") >= 3
     source = "\n".join(cell.source for cell in cells(NOTEBOOKS / info.file))
-    assert re.search(r"\b(slider_figure|graph_growth|walk_settings|random_labels)\(", source)  # three are made of it
+    assert re.search(r"\b(slider_figure|graph_growth|walk_settings|random_labels|search_steps)\(", source)  # made of it
     assert "tails.tail_views(" in source
     assert "plots.tail_figures(" in source
 
@@ -137,6 +137,9 @@ def test_a_plan_for_a_class_adds_up(info: ChapterInfo) -> None:
         "dxml.knn_vote",
         "glas.glas_loss",
         "glas.choose_lambda",
+        "lightdxml.label_centroids",
+        "lightdxml.blend",
+        "lightdxml.choose_beta",
     ],
 )
 def test_what_a_student_wrote_is_used_after_it_passes(name: str) -> None:

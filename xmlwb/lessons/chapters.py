@@ -119,6 +119,14 @@ CHAPTERS: list[ChapterInfo] = [
         key="glas",
         more_minutes=25,
     ),
+    ChapterInfo(
+        number=8,
+        slug="lightdxml",
+        title="LightDXML: learn from the hardest labels only",
+        minutes=90,
+        question="Can a small deep model be trained on only the hardest labels?",
+        key="lightdxml",
+    ),
 ]
 
 
