@@ -13,10 +13,11 @@ from xmlwb.metrics import precision_at_k
 from xmlwb.models.base import EvalSet, topk_to_csr
 from xmlwb.models.callbacks import Reporter
 from xmlwb.models.checkpoint import fingerprint
+from xmlwb.models.fit_profile import FitProfile
 from xmlwb.models.two_search_model import TwoSearchModel
 from xmlwb.models.validation import check_number, check_seed
+from xmlwb.solvers.bag_features import bag_features
 from xmlwb.solvers.residual_scores import ResidualClassifier, at_places, best_places, sigmoid
-from xmlwb.solvers.sparse_dense import times_dense
 from xmlwb.solvers.torch_runs import device_of
 
 #: Instances that are predicted at a time.
@@ -28,7 +29,7 @@ class Astec(TwoSearchModel):
     r"""Astec (Dahiya et al. 2021), DeepXML's first method: features of a surrogate task, shortlists, a classifier.
 
     1. An encoder learns which clusters of labels an instance has, and is frozen from then on:
-       :math:`\phi(x) = \mathrm{ReLU}(E^\top x)`, a sum of word vectors that TF-IDF weighs.
+       :math:`\phi(x)` is the direction of :math:`\mathrm{ReLU}(E^\top x)`, a sum of word vectors that TF-IDF weighs.
     2. Two searches give each instance a shortlist :math:`S(x)` of labels, by the centroids of the labels' instances
        and by the labels of the nearest training instances.
     3. A residual layer moves the features, not far: :math:`\rho(\phi) = \phi + \mathrm{ReLU}(R\phi + r)` with
@@ -36,7 +37,7 @@ class Astec(TwoSearchModel):
     4. With it learns a classifier on the labels, the shortlist and some labels at random of each instance:
 
     .. math:: \min_{R, r, W, b} \sum_{i=1}^n \sum_{l \in P_i \cup S(x_i) \cup U_i}
-              \mathrm{BCE}\bigl(w_l^\top \rho(\phi(x_i)) + b_l,\; y_{il}\bigr)
+              \mathrm{BCE}\bigl(w_l^\top \rho(s\, \phi(x_i)) + b_l,\; y_{il}\bigr)
 
     The re-ranker is the same again, encoder included, with parameters of its own, on the labels of an instance and
     those that the classifier ranks highest.
@@ -53,14 +54,14 @@ class Astec(TwoSearchModel):
         L^, clusters of labels, a power of 2; None: about one for four labels (the released code: 1,024 for EURLex-4K).
     n_surrogate_epochs : int, default 20
         Of module 1 (the released code's). In each stage the last 30 % of the epochs have half the learning rate.
-    surrogate_learning_rate : float, default 0.01
-        Adam's, in module 1 (the released code's for EURLex-4K).
+    surrogate_learning_rate : float, default 0.05
+        Adagrad's, in module 1; parameters that move all instances at once move by Adam at a tenth of it.
     n_epochs : int, default 20
         Of modules 3 and 4 (the released code's).
-    learning_rate : float, default 0.007
-        Adam's, in modules 3 and 4 (the released code's for EURLex-4K).
-    starting_length : float, default 4.0
-        Length of the starting word vectors, as the root of the mean square.
+    learning_rate : float, default 0.05
+        The same, in modules 3 and 4.
+    scale : float, default 8.0
+        s, the length that phi has where it is classified.
     shortlist_size : int, default 500
         |S(x)|.
     n_neighbours : int, default 100
@@ -72,7 +73,9 @@ class Astec(TwoSearchModel):
     spectral_bound : float, default 1.0
         lambda.
     dropout : float, default 0.5
-        Behind the encoder's ReLU and the residual layer's, while they are trained (the released code's).
+        Behind the encoder and the residual layer's ReLU, while they are trained (the released code's).
+    keep_probability : float, default 0.8
+        With which a word of an instance stays in a step that trains an encoder.
     beta : float, default 0.9
         What the classifier (with the re-ranker) weighs in prediction, the shortlist 1 - beta. May be changed after the
         fit.
@@ -82,8 +85,8 @@ class Astec(TwoSearchModel):
         Labels of an instance that it learns from and ranks: the classifier's best (the released code's).
     n_reranker_epochs : int, default 15
         The released code's.
-    reranker_learning_rate : float, default 0.005
-        Adam's (the released code's for EURLex-4K).
+    reranker_learning_rate : float, default 0.05
+        The same, of the re-ranker.
     reranker_beta : float, default 0.6
         What the re-ranker weighs beside the classifier (the released code's). May be changed after the fit.
     batch_size : int, default 255
@@ -131,6 +134,8 @@ class Astec(TwoSearchModel):
     =============== ============================= ========================================== ===========================
     clusters        of label centroids            of centroids smoothed by co-occurrence     of label centroids
     R's norm        bounded                       divided by it: always 1                    divided where above lambda
+    optimiser       not known                     Adam, rates of 0.005 to 0.01               Adagrad, faster here
+    features        not known                     not scaled                                 of one length
     random labels   50 (LightDXML's account)      200                                        50
     dropout         not known                     with phi computed in advance, behind rho   as the code
     W starts with   not known                     uniform random                             0
@@ -166,21 +171,22 @@ class Astec(TwoSearchModel):
         feature_names: Sequence[str] | None = None,
         n_surrogate_labels: int | None = None,
         n_surrogate_epochs: int = 20,
-        surrogate_learning_rate: float = 0.01,
+        surrogate_learning_rate: float = 0.05,
         n_epochs: int = 20,
-        learning_rate: float = 0.007,
-        starting_length: float = 4.0,
+        learning_rate: float = 0.05,
+        scale: float = 8.0,
         shortlist_size: int = 500,
         n_neighbours: int = 100,
         gamma: float = 0.075,
         n_random: int = 50,
         spectral_bound: float = 1.0,
         dropout: float = 0.5,
+        keep_probability: float = 0.8,
         beta: float = 0.9,
         reranker: bool = True,
         n_reranked: int = 100,
         n_reranker_epochs: int = 15,
-        reranker_learning_rate: float = 0.005,
+        reranker_learning_rate: float = 0.05,
         reranker_beta: float = 0.6,
         batch_size: int = 255,
         search: str = "auto",
@@ -198,13 +204,14 @@ class Astec(TwoSearchModel):
         self.surrogate_learning_rate = surrogate_learning_rate
         self.n_epochs = n_epochs
         self.learning_rate = learning_rate
-        self.starting_length = starting_length
+        self.scale = scale
         self.shortlist_size = shortlist_size
         self.n_neighbours = n_neighbours
         self.gamma = gamma
         self.n_random = n_random
         self.spectral_bound = spectral_bound
         self.dropout = dropout
+        self.keep_probability = keep_probability
         self.beta = beta
         self.reranker = reranker
         self.n_reranked = n_reranked
@@ -220,18 +227,20 @@ class Astec(TwoSearchModel):
         self.random_state = random_state
 
     def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
-        """The tables with Adam's two, places and shortlists of all training instances, the graph over them.
+        """The tables, each with Adagrad's squares, its start and two copies; all places and shortlists; the graph.
 
-        The re-ranker's table comes on top of everything, since the model is there while it is trained. A checkpoint
-        holds its part twice more, as arrays and as the file's bytes.
+        The re-ranker's tables come on top of the model that it corrects. A checkpoint holds its part twice more, as
+        arrays and as the file's bytes.
         """
         D, k = self.n_components, min(self.shortlist_size, L)
         clusters = self.n_surrogate_labels or max(1, L // 3)
         encoder, classifier = d * D, L * (D + 1)
-        training = 5 * encoder + (4 * classifier if self.reranker else 3 * clusters * D) + 4 * classifier
-        places = n * D * (2 + (self.n_neighbours > 0) * 2) + 4 * n * k
-        checkpoint = 0 if self.checkpoint_dir is None else 2 * (4 * encoder + 4 * classifier)
-        batch = min(n, self.batch_size) * (clusters + 4 * (k + self.n_random) + 4 * D)
+        training = 5 * encoder + max(4 * clusters * D, 4 * classifier)
+        if self.reranker:
+            training += 2 * encoder + 3 * classifier
+        places = n * D * (4 if self.n_neighbours else 2) + 4 * n * k
+        checkpoint = 0 if self.checkpoint_dir is None else 2 * (3 * encoder + 3 * classifier)
+        batch = min(n, self.batch_size) * (2 * clusters + 4 * (k + self.n_random) + 8 * D)
         return 4 * (training + places + checkpoint + batch) + 16 * nnz
 
     def _check_params(self) -> None:
@@ -240,10 +249,11 @@ class Astec(TwoSearchModel):
             check_number(name, getattr(self, name), low=1, integer=True)
         for name in ("n_neighbours", "n_random"):
             check_number(name, getattr(self, name), low=0, integer=True)
-        for name in ("surrogate_learning_rate", "learning_rate", "reranker_learning_rate", "starting_length",
+        for name in ("surrogate_learning_rate", "learning_rate", "reranker_learning_rate", "scale",
                      "spectral_bound"):  # fmt: skip
             check_number(name, getattr(self, name), low=0, strict=True)
-        for name in ("gamma", "dropout", "beta", "reranker_beta"):
+        check_number("keep_probability", self.keep_probability, low=0, strict=True)
+        for name in ("gamma", "dropout", "keep_probability", "beta", "reranker_beta"):
             check_number(name, getattr(self, name), low=0)
             if getattr(self, name) > 1 or (name == "dropout" and self.dropout == 1):
                 raise ValueError(f"{name} is {getattr(self, name)!r}; wanted a part of 1")
@@ -265,13 +275,12 @@ class Astec(TwoSearchModel):
 
         self.learned_ = np.flatnonzero(self.label_counts_)
         self.n_stages_ = 0
-        vectors, line = self._starting_vectors(X.shape[1])
-        length = float(np.sqrt(np.einsum("ij,ij->", vectors, vectors, dtype=np.float64) / len(vectors)))
-        vectors = vectors * np.float32(self.starting_length / max(length, 1e-12))
+        profile = FitProfile()
+        with profile.measured("features"):
+            vectors, line = self._starting_vectors(X.shape[1])
         checkpoint = self._checkpoint(fingerprint(X, Y, vectors)) if self.checkpoint_dir is not None else None
-        fit = AstecFit(self, X, Y, eval_set, vectors, device_of(self.device))
-        fit.run(report, checkpoint)
-        self.profile_text_ = fit.profile.as_text(module_bytes(self), line)
+        AstecFit(self, X, Y, eval_set, vectors, device_of(self.device), profile).run(report, checkpoint)
+        self.profile_text_ = profile.as_text(module_bytes(self), line)
 
     def _predict_topk(self, X: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
         labels = np.full((X.shape[0], k), -1, dtype=np.int32)
@@ -295,7 +304,7 @@ class Astec(TwoSearchModel):
             if self.n_stages_ > 2:
                 best = best_places(z, self.n_reranked)
                 labels, score, z = at_places(labels, best, -1), at_places(score, best, 0), at_places(z, best, -np.inf)
-                again = np.maximum(times_dense(X, self.reranker_E_, n_jobs=self.n_jobs), 0)
+                again = bag_features(X, self.reranker_E_, "relu", n_jobs=self.n_jobs)
                 z_again = self._reranker().scores(again, labels, n_threads=threads)
                 own = self.reranker_beta * sigmoid(z_again) + (1 - self.reranker_beta) * sigmoid(z)
             else:
@@ -331,4 +340,4 @@ class Astec(TwoSearchModel):
             )  # fmt: skip
 
     def _too_large(self) -> str:
-        return "training diverges; wanted lower values among surrogate_learning_rate, learning_rate, starting_length"
+        return "training diverges; wanted lower values among surrogate_learning_rate, learning_rate, scale"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +33,8 @@ from xmlwb.solvers.torch_runs import one_thread
 if TYPE_CHECKING:
     from xmlwb.models.astec import Astec
 
-#: Below so many word vectors' numbers in a batch a second thread gains nothing.
-_SMALL = 1 << 18
+#: Steps whose features have fewer numbers gain nothing from a second thread.
+_SMALL = 1 << 15
 #: Training instances whose shortlists the events judge.
 _N_SEEN = 1000
 #: From this part of a stage's epochs on the learning rate is halved (the released code: after 14 of 20).
@@ -57,6 +58,8 @@ class AstecFit:
     vectors : ndarray, shape (d, D), float32
         What the word vectors start with.
     device : torch.device
+    profile : FitProfile
+        Is told the seconds of each module.
     """
 
     def __init__(
@@ -67,10 +70,10 @@ class AstecFit:
         eval_set: EvalSet | None,
         vectors: np.ndarray,
         device: torch.device,
+        profile: FitProfile,
     ) -> None:
         self.model, self.X, self.Y, self.eval_set = model, X, Y, eval_set
-        self.vectors, self.device = vectors, device
-        self.profile = FitProfile()
+        self.vectors, self.device, self.profile = vectors, device, profile
         self.batch_size = min(model.batch_size, max(16, X.shape[0] // 16))
         self.seed = 0 if model.random_state is None else model.random_state
         self._known: dict[str, float] = {}  # figures that stay the same through a stage
@@ -82,14 +85,15 @@ class AstecFit:
         """All stages, or those until a STOP; then what prediction needs is there."""
         model = self.model
         stages = [
-            Stage(model.n_surrogate_epochs, self._begin_surrogate, self._learn_surrogate, self._keep_encoder, dict),
-            Stage(model.n_epochs, self._begin_classifier, self._learn_classifier, self._keep_classifier, self._figures),
-            Stage(
-                model.n_reranker_epochs, self._begin_reranker, self._learn_reranker, self._keep_reranker, self._figures
-            ),
-        ]
+            Stage("surrogate", model.n_surrogate_epochs, self._begin_surrogate, self._learn_surrogate,
+                  self._keep_encoder, dict),
+            Stage("classifier", model.n_epochs, self._begin_classifier, self._learn_classifier,
+                  self._keep_classifier, self._figures),
+            Stage("re-ranker", model.n_reranker_epochs, self._begin_reranker, self._learn_reranker,
+                  self._keep_reranker, self._figures),
+        ]  # fmt: skip
         stages = stages if model.reranker else stages[:2]
-        with one_thread(self.batch_size * model.n_components < _SMALL // 8):
+        with one_thread(self.batch_size * model.n_components < _SMALL):
             run_stages(
                 stages, self._finished, self._take_over, report, checkpoint, random_state=model.random_state,
                 device=self.device,
@@ -106,14 +110,14 @@ class AstecFit:
             V = label_centroids(self.X, self.Y, n_jobs=model.n_jobs)
             cluster = label_clusters(V, model.learned_, n_clusters, random_state=self.seed, n_jobs=model.n_jobs)
             Y = surrogate_labels(self.Y, cluster)
-            task = SurrogateTask(BagEncoder(self.vectors, model.dropout), Y.shape[1]).to(self.device)
-            pace = Pace(self.batch_size, model.surrogate_learning_rate)
+            task = SurrogateTask(BagEncoder(self.vectors, model.dropout), Y.shape[1], model.scale).to(self.device)
+            pace = Pace(self.batch_size, model.surrogate_learning_rate, model.keep_probability)
             self._descent = SurrogateDescent(task, self.X, Y, pace)
         return {"net": task, "optimizer": self._descent.optimizer}
 
     def _learn_surrogate(self, rng: np.random.Generator, epoch: int) -> dict[str, float]:
         n_epochs = self.model.n_surrogate_epochs
-        return self._measured("features", 1, lambda: self._descent.epoch(rng, slower=_slower(epoch, n_epochs)))
+        return self._measured("features", lambda: self._descent.epoch(rng, slower=_slower(epoch, n_epochs)))
 
     def _keep_encoder(self) -> None:
         self.model.E_ = _array(self._descent.task.encoder.words.table)
@@ -173,12 +177,14 @@ class AstecFit:
 
     def _net(self, encoder: BagEncoder | None) -> ShortlistClassifier:
         L, D, model = self.Y.shape[1], self.model.n_components, self.model
-        net = ShortlistClassifier(L, D, bound=model.spectral_bound, dropout=model.dropout, encoder=encoder)
+        net = ShortlistClassifier(
+            L, D, scale=model.scale, bound=model.spectral_bound, dropout=model.dropout, encoder=encoder
+        )  # fmt: skip
         return net.to(self.device)
 
     def _learn_classifier(self, rng: np.random.Generator, epoch: int) -> dict[str, float]:
         slower = _slower(epoch, self.model.n_epochs)
-        found = self._measured("classifier", 2, lambda: self._descent.epoch(rng, slower=slower))
+        found = self._measured("classifier", lambda: self._descent.epoch(rng, slower=slower))
         return found | {"negative hardness": self._descent.hardness}
 
     def _keep_classifier(self) -> None:
@@ -186,10 +192,7 @@ class AstecFit:
         self.model.n_stages_ = 2
 
     def _keep_scores(self, prefix: str) -> None:
-        net = self._descent.net
-        table = _array(net.labels.table)
-        found = (*net.residual.weights(), np.ascontiguousarray(table[:, :-1]), table[:, -1].copy())
-        for name, array in zip(_OF_CLASSIFIER, found, strict=True):
+        for name, array in zip(_OF_CLASSIFIER, self._descent.net.weights(), strict=True):
             setattr(self.model, prefix + name, array)
 
     # the re-ranker
@@ -205,14 +208,14 @@ class AstecFit:
                     self._Z[part], lists[part], n_threads=effective_n_jobs(model.n_jobs)
                 )  # fmt: skip
                 top[part] = at_places(lists[part], best_places(scores, model.n_reranked), -1)
-            pace = Pace(self.batch_size, model.reranker_learning_rate)
+            pace = Pace(self.batch_size, model.reranker_learning_rate, model.keep_probability)
             net = self._net(BagEncoder(self.vectors, model.dropout))
             self._descent = ClassifierDescent(net, self.X, self.Y, top, model.learned_, 0, pace)
         return {"net": net, "optimizer": self._descent.optimizer}
 
     def _learn_reranker(self, rng: np.random.Generator, epoch: int) -> dict[str, float]:
         slower = _slower(epoch, self.model.n_reranker_epochs)
-        found = self._measured("re-ranker", 3, lambda: self._descent.epoch(rng, slower=slower))
+        found = self._measured("re-ranker", lambda: self._descent.epoch(rng, slower=slower))
         return found | {"negative hardness": self._descent.hardness}
 
     def _keep_reranker(self) -> None:
@@ -222,13 +225,13 @@ class AstecFit:
 
     # all stages
 
-    def _measured(self, module: str, stage: int, epoch: Any) -> dict[str, float]:
+    def _measured(self, module: str, epoch: Callable[[], float]) -> dict[str, float]:
         before = self.profile.seconds[module]
         with self.profile.measured(module):
             loss = epoch()
         if not np.isfinite(loss):
             raise ValueError(f"the loss is {loss}: {self.model._too_large()}")
-        return {"loss": loss, "stage": float(stage), "seconds": self.profile.seconds[module] - before}
+        return {"loss": loss, "seconds": self.profile.seconds[module] - before}
 
     def _figures(self) -> dict[str, float]:
         found = dict(self._known)

@@ -19,6 +19,8 @@ class Stage:
 
     Parameters
     ----------
+    name : str
+        What its events call it.
     n_epochs : int
     begin : callable
         Makes what the stage trains: modules and optimisers of torch, by name. The same each time it is called after
@@ -31,6 +33,7 @@ class Stage:
         More for the event, of the model as it is now.
     """
 
+    name: str
     n_epochs: int
     begin: Callable[[], dict[str, Any]]
     learn: Callable[[np.random.Generator, int], dict[str, float]]
@@ -100,6 +103,7 @@ def run_stages(
                 stage.keep()
                 if checkpoint:
                     checkpoint.write(epoch + 1, _of_checkpoint(finished, number, parts, epoch + 1 == last))
+                report.stage = stage.name
                 if report({**figures, **stage.figures()}):
                     return True
             done = last

@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from xmlwb.models.validation import validate_X
 from xmlwb.models.word_table import WordTableModel
 from xmlwb.solvers import hnsw
+from xmlwb.solvers.bag_features import bag_features
 from xmlwb.solvers.shortlist import Shortlist
-from xmlwb.solvers.sparse_dense import times_dense
 from xmlwb.solvers.two_searches import TwoSearches
 
 #: From so many vectors on "auto" searches in a graph.
@@ -54,7 +54,7 @@ class TwoSearchModel(WordTableModel):
     _live: tuple[tuple[Any, ...], TwoSearches] | None = None
 
     def embed(self, X: Any) -> np.ndarray:
-        """phi(x) of the rows of X, sparse or dense (n, d): (n, D) float32, none below 0."""
+        """phi(x) of the rows of X, sparse or dense (n, d): rows of unit length, none below 0; (n, D) float32."""
         check_is_fitted(self, "E_")  # also in the callback of a fit
         return self._encode(validate_X(self, X, reset=False))
 
@@ -78,11 +78,7 @@ class TwoSearchModel(WordTableModel):
         return self._shortlists(self._encode(validate_X(self, X, reset=False)), k)
 
     def _encode(self, X: sparse.csr_array) -> np.ndarray:
-        Z = times_dense(X, self.E_, n_jobs=self.n_jobs)
-        np.maximum(Z, 0, out=Z)
-        if not np.isfinite(Z).all():
-            raise ValueError("the encoder answers with NaN or inf: values of X are too large, or the model is damaged")
-        return Z
+        return bag_features(X, self.E_, "relu", n_jobs=self.n_jobs)
 
     def _build_searches(self, Z: np.ndarray, Y: sparse.csr_array) -> None:
         """The two structures over the centroids, which are there, and over training instances at Z (n, D)."""

@@ -1,6 +1,7 @@
 r"""The modules of Astec that are trained: the encoder with its surrogate task, the classifier over shortlists.
 
-The encoder sends an instance to :math:`\phi(x) = \mathrm{ReLU}(E^\top x)`, a weighted sum of word vectors.
+The encoder sends an instance to the direction :math:`\phi(x)` of :math:`\mathrm{ReLU}(E^\top x)`, a weighted sum of
+word vectors.
 """
 
 from __future__ import annotations
@@ -10,19 +11,26 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy import sparse
-from torch.nn.functional import softplus
+from torch.nn.functional import normalize, softplus
 
+from xmlwb.solvers.adagrad_rows import AdagradRows
 from xmlwb.solvers.label_pairs import label_pairs
-from xmlwb.solvers.row_adam import RowAdam
 from xmlwb.solvers.shortlist_loss import ShortlistLoss
 from xmlwb.solvers.sparse_input import SparseInput
 from xmlwb.solvers.sparse_rows import shuffled_batches
 from xmlwb.solvers.spectral_residual import SpectralResidual
 from xmlwb.solvers.torch_runs import low_precision
 
+#: Lengths of sums of word vectors that count as 0.
+_EPS = 1e-6
+#: Adagrad's sums of squared gradients start with the square of it.
+_START = 0.01
+#: The few parameters that move all instances at once move by Adam, at this part of Adagrad's rate.
+_ADAM = 0.1
+
 
 class BagEncoder(torch.nn.Module):
-    """phi, with dropout behind the ReLU while it is trained.
+    """phi, of length 1, with dropout behind it while it is trained.
 
     Parameters
     ----------
@@ -33,28 +41,30 @@ class BagEncoder(torch.nn.Module):
 
     def __init__(self, vectors: np.ndarray, dropout: float) -> None:
         super().__init__()
-        self.words = RowAdam(torch.from_numpy(vectors.copy()))
+        self.words = AdagradRows(torch.from_numpy(vectors.copy()), start=_START)
         self.dropout = torch.nn.Dropout(dropout)
 
     def forward(self, sums: torch.Tensor) -> torch.Tensor:
         """phi (B, D) of ``sums`` (B, D), which is X @ E."""
-        return self.dropout(torch.relu(sums))
+        return self.dropout(normalize(torch.relu(sums), eps=_EPS))
 
 
 class SurrogateTask(torch.nn.Module):
     r"""Module 1: which clusters does an instance have labels of? One linear classifier over all of them.
 
-    .. math:: \min_{E, W, b} \frac1n \sum_i \sum_c \mathrm{BCE}\bigl(w_c^\top \phi(x_i) + b_c,\; y_{ic}\bigr)
+    .. math:: \min_{E, W, b} \frac1n \sum_i \sum_c \mathrm{BCE}\bigl(s\, w_c^\top \phi(x_i) + b_c,\; y_{ic}\bigr)
 
     Parameters
     ----------
     encoder : BagEncoder
     n_clusters : int
+    scale : float
+        s.
     """
 
-    def __init__(self, encoder: BagEncoder, n_clusters: int) -> None:
+    def __init__(self, encoder: BagEncoder, n_clusters: int, scale: float) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.scale = encoder, scale
         self.clusters = torch.nn.Linear(encoder.words.table.shape[1], n_clusters)
         torch.nn.init.zeros_(self.clusters.weight)
         torch.nn.init.zeros_(self.clusters.bias)
@@ -66,10 +76,11 @@ class Pace:
 
     batch_size: int
     learning_rate: float
+    keep_probability: float = 1.0
 
 
 class SurrogateDescent:
-    """Mini-batch descent on the surrogate task: Adam, on the word vectors that a batch reads.
+    """Mini-batch descent on the surrogate task: Adagrad on the word vectors that a batch reads, Adam on the rest.
 
     Parameters
     ----------
@@ -87,20 +98,19 @@ class SurrogateDescent:
     def __init__(self, task: SurrogateTask, X: sparse.csr_array, Y: sparse.csr_array, pace: Pace) -> None:
         self.task, self._X, self._Y, self._pace = task, X, Y, pace
         self.device = task.clusters.weight.device
-        self.optimizer = torch.optim.Adam(task.clusters.parameters(), lr=pace.learning_rate)
+        self.optimizer = torch.optim.Adam(task.clusters.parameters(), lr=_ADAM * pace.learning_rate)
 
     def epoch(self, rng: np.random.Generator, *, slower: float = 1.0) -> float:
         """Every instance once, in an order that rng draws; the mean loss. The rate is multiplied by `slower`."""
         rate = self._pace.learning_rate * slower
-        self.optimizer.param_groups[0]["lr"] = rate
+        self.optimizer.param_groups[0]["lr"] = _ADAM * rate
         self.task.train()
         total = torch.zeros((), dtype=torch.float32, device=self.device)
         for batch in shuffled_batches(self._X.shape[0], self._pace.batch_size, rng):
-            X_b, Y_b = self._X[batch], self._Y[batch]
-            words = np.flatnonzero(np.bincount(X_b.indices, minlength=X_b.shape[1]))
-            first = SparseInput(X_b, words, self.task.encoder.words.table)
+            Y_b = self._Y[batch]
+            first, words = _first_layer(self._X[batch], self.task.encoder, self._pace.keep_probability, rng)
             with low_precision(self.device):
-                z = self.task.clusters(self.task.encoder(first.product)).float()
+                z = self.task.clusters(self.task.scale * self.task.encoder(first.product)).float()
             at = np.repeat(np.arange(len(batch)), np.diff(Y_b.indptr)), Y_b.indices.astype(np.int64)
             positive = z[tuple(torch.from_numpy(part).to(self.device) for part in at)]
             loss = (softplus(z).sum() - positive.sum()) / len(batch)  # BCE(z, y) = log(1 + e^z) - y z
@@ -114,13 +124,26 @@ class SurrogateDescent:
         return float(total) / max(1, self._X.shape[0])
 
 
+def _first_layer(
+    X_b: sparse.csr_array, encoder: BagEncoder, keep_probability: float, rng: np.random.Generator
+) -> tuple[SparseInput, np.ndarray]:
+    """The sums of a batch's word vectors, each word left out with 1 - keep_probability, and which words these are."""
+    if keep_probability < 1:
+        X_b.data *= rng.random(X_b.nnz, dtype=np.float32) < keep_probability
+        X_b.eliminate_zeros()
+    words = np.flatnonzero(np.bincount(X_b.indices, minlength=X_b.shape[1]))
+    return SparseInput(X_b, words, encoder.words.table), words
+
+
 class ShortlistClassifier(torch.nn.Module):
-    r"""Modules 3 and 4: :math:`w_l^\top \rho(\phi(x)) + b_l`, rho a `SpectralResidual`; the re-ranker too.
+    r"""Modules 3 and 4: :math:`w_l^\top \rho(s\, \phi(x)) + b_l`, rho a `SpectralResidual`; the re-ranker too.
 
     Parameters
     ----------
     n_labels, width : int
         L and D.
+    scale : float
+        s.
     bound : float
         Of rho.
     dropout : float
@@ -130,17 +153,32 @@ class ShortlistClassifier(torch.nn.Module):
 
     Attributes
     ----------
-    labels : RowAdam
+    labels : AdagradRows
         (L, D + 1): the last column is b.
     """
 
     def __init__(
-        self, n_labels: int, width: int, *, bound: float, dropout: float, encoder: BagEncoder | None = None
+        self,
+        n_labels: int,
+        width: int,
+        *,
+        scale: float,
+        bound: float,
+        dropout: float,
+        encoder: BagEncoder | None = None,
     ) -> None:
         super().__init__()
+        self.scale = scale
         self.residual = SpectralResidual(width, bound=bound, dropout=dropout)
-        self.labels = RowAdam(torch.zeros(n_labels, width + 1))
+        self.labels = AdagradRows(torch.zeros(n_labels, width + 1), start=_START)
         self.encoder = encoder
+
+    def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """R, r, W, b for `ResidualClassifier`, which reads phi without s: r / s and s W."""
+        R, r = self.residual.weights()
+        table = self.labels.table.detach().cpu().numpy()
+        s = np.float32(self.scale)
+        return R, r / s, np.ascontiguousarray(table[:, :-1]) * s, table[:, -1].copy()
 
 
 class ClassifierDescent:
@@ -182,19 +220,23 @@ class ClassifierDescent:
         self.net, self._X, self._Y, self._pace = net, X, Y, pace
         self._shortlists, self._among, self._n_random = shortlists, among, n_random
         self.device = net.labels.table.device
-        self.optimizer = torch.optim.Adam(net.residual.parameters(), lr=pace.learning_rate)
+        self.optimizer = torch.optim.Adam(net.residual.parameters(), lr=_ADAM * pace.learning_rate)
         self.hardness = 0.0
 
     def epoch(self, rng: np.random.Generator, *, slower: float = 1.0) -> float:
         """Every instance once, in an order that rng draws; the mean loss. The rate is multiplied by `slower`."""
         rate = self._pace.learning_rate * slower
-        self.optimizer.param_groups[0]["lr"] = rate
+        self.optimizer.param_groups[0]["lr"] = _ADAM * rate
         self.net.train()
         total, hard = torch.zeros(2, device=self.device), 0
         for batch in shuffled_batches(self._Y.shape[0], self._pace.batch_size, rng):
             pairs = label_pairs(self._Y, batch, self._shortlists, self._among, self._n_random, rng)
-            first, words = self._first(batch)
-            x = self.net.residual(first if self.net.encoder is None else self.net.encoder(first.product))
+            if self.net.encoder is None:
+                phi = torch.from_numpy(self._X[batch]).to(self.device)
+            else:
+                first, words = _first_layer(self._X[batch], self.net.encoder, self._pace.keep_probability, rng)
+                phi = self.net.encoder(first.product)
+            x = self.net.residual(self.net.scale * phi)
             x = torch.cat([x, x.new_ones(len(batch), 1)], dim=1)
             of_batch = ShortlistLoss(x, self.net.labels.table, pairs)
             self.optimizer.zero_grad()
@@ -211,10 +253,3 @@ class ClassifierDescent:
         loss, scores = total.tolist()
         self.hardness = scores / max(1, hard)
         return loss / max(1, self._Y.shape[0])
-
-    def _first(self, batch: np.ndarray) -> tuple:
-        if self.net.encoder is None:
-            return torch.from_numpy(self._X[batch]).to(self.device), None
-        X_b = self._X[batch]
-        words = np.flatnonzero(np.bincount(X_b.indices, minlength=X_b.shape[1]))
-        return SparseInput(X_b, words, self.net.encoder.words.table), words
