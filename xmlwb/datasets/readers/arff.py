@@ -6,7 +6,7 @@ liac-arff parses them; what is added are the labels, sparse arrays, and errors t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -29,7 +29,7 @@ class ArffData:
     label_names: list[str]
 
 
-def read_arff(path: str | Path, *, labels: int | str | Path | None = None) -> ArffData:
+def read_arff(path: str | Path, *, labels: int | str | Path | None = None, left_out: Collection[int] = ()) -> ArffData:
     """Read a multi-label ARFF file (`.gz` too).
 
     Parameters
@@ -37,6 +37,7 @@ def read_arff(path: str | Path, *, labels: int | str | Path | None = None) -> Ar
     path : the file; its rows are all dense (`0,1.5,1`) or all sparse (`{1 1.5, 2 1}`).
     labels : which attributes are labels: a number q > 0 for the first q, q < 0 for the last -q, the path of MULAN's
         XML file of label names, or None for the number that MEKA writes into the relation (`-C 6`).
+    left_out : lines of the file, from 1, that are passed over like comments.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def read_arff(path: str | Path, *, labels: int | str | Path | None = None) -> Ar
 
     path = Path(path)
     with open_bytes(path) as stream:
-        lines = _Lines(stream)
+        lines = _Lines(stream, left_out)
         try:
             form = arff.LOD_GEN if _is_sparse(path) else arff.DENSE_GEN
             document = arff.ArffDecoder().decode(lines, encode_nominal=True, return_type=form)
@@ -102,8 +103,9 @@ class _Lines:
     Integer attributes are declared REAL, for liac-arff cuts the decimals off their values without a word.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], left_out: Collection[int]) -> None:
         self.stream = stream
+        self.left_out = left_out
         self.number = 0
         self.text = ""
 
@@ -111,6 +113,8 @@ class _Lines:
         for raw in self.stream:
             line = raw.decode("utf-8", errors="replace")
             self.number += 1
+            if self.number in self.left_out:
+                continue
             self.text = line.strip()
             if self.text[:10].upper() == "@ATTRIBUTE":
                 line = re.sub(r"\sinteger\s*$", " REAL", line, flags=re.IGNORECASE)
