@@ -206,7 +206,7 @@ def _loaded_modules() -> Iterator[str]:
     """Files of this package that the chapter has imported, with the data files beside them."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if name.split(".")[0] == "xmlwb" and file and not name.startswith("xmlwb.book"):
+        if name.split(".")[0] == "xmlwb" and file:
             yield file
             yield from (str(path) for path in Path(file).parent.glob("*.csv"))
             yield from (str(path) for path in Path(file).parent.glob("*.parquet"))
