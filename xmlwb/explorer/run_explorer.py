@@ -126,7 +126,7 @@ def explore(
     ...     "params": ['{"C": 1}', '{"C": 2}'], "param.C": [1, 2], "seed": 0, "status": "ok", "P@1": [0.6, 0.5],
     ... })
     >>> explorer = explore(runs)
-    >>> [round(y, 3) for y in explorer.view.figure.data[-1].y]
+    >>> explorer.view.figure.data[-1].y.tolist()
     [60.0, 50.0]
     """
     return RunExplorer(RunSource(runs, data, predictions))

@@ -11,6 +11,7 @@ import pandas as pd
 from xmlwb.run_table import COSTS, bins_of, costs_of, metrics_of, parameters_text, settings_of
 
 _MOST_FAILURES = 20
+_WIDE_COLUMNS = ("setting", "run", "error")
 _LINE = "padding:2px 8px;border-bottom:1px solid #ddd;vertical-align:top"
 _CELL = f'style="text-align:right;{_LINE}"'
 _NAME = f'style="text-align:left;min-width:6em;max-width:28em;overflow-wrap:break-word;line-height:1.3;{_LINE}"'
@@ -19,8 +20,12 @@ _NAME = f'style="text-align:left;min-width:6em;max-width:28em;overflow-wrap:brea
 def table_of(rows: Sequence[Sequence[str]], head: Sequence[str], *, names: Sequence[int] = (0,)) -> str:
     """An HTML table; cells are escaped, `names` are the columns of words."""
 
+    def room(cell: str) -> str:
+        text = escape(cell)
+        return f'<div style="min-width:18em">{text}</div>' if cell in _WIDE_COLUMNS else text
+
     def line(tag: str, cells: Sequence[str]) -> str:
-        made = [f"<{tag} {_NAME if i in names else _CELL}>{escape(cell)}</{tag}>" for i, cell in enumerate(cells)]
+        made = [f"<{tag} {_NAME if i in names else _CELL}>{room(cell)}</{tag}>" for i, cell in enumerate(cells)]
         return f"<tr>{''.join(made)}</tr>"
 
     body = "".join(line("td", row) for row in rows)
