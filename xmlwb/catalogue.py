@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from xmlwb.datasets import available, load
 from xmlwb.datasets.debian import BUNDLED
-from xmlwb.datasets.registry import STANDARD
+from xmlwb.datasets.registry import STANDARD, SetInfo
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,17 @@ def _row(name: str) -> DataSetRow:
         how = "download" if info.sources else "bring the files"
         return DataSetRow(name, info.title, info.n_train, info.n_test, info.n_features, info.n_labels, how)
     return DataSetRow(name, name, None, None, None, None, "generated")
+
+
+def published_facts(info: SetInfo) -> str:
+    """What is published on a standard set, for one whose files are not here."""
+    numbers = {
+        "training instances": info.n_train,
+        "test instances": info.n_test,
+        "features": info.n_features,
+        "labels": info.n_labels,
+    }
+    facts = {what: f"{number:,}" for what, number in numbers.items() if number is not None}
+    facts |= {"propensity A, B": "{}, {}".format(*info.propensity_ab), "usual files": info.layout, "note": info.note}
+    lines = [info.title, "=" * len(info.title), ""]
+    return "\n".join(lines + [f"{what}: {value}" for what, value in facts.items() if value])

@@ -72,6 +72,7 @@ def data_list() -> None:
 @data_app.command("info")
 def data_info(name: str, root: Root = None, split: int | None = None) -> None:
     """Show a data set's card: source, licence, how it was made, figures, known faults."""
+    from xmlwb.catalogue import published_facts
     from xmlwb.datasets import load
     from xmlwb.datasets.registry import set_info
     from xmlwb.datasets.standard import SetNotFoundError
@@ -79,7 +80,7 @@ def data_info(name: str, root: Root = None, split: int | None = None) -> None:
     try:
         text = load(name, root=root, split=split).card.to_text(min(console.width, 100))
     except SetNotFoundError as error:
-        text = f"{_published(set_info(name))}\n\nNot on this machine: {error}"
+        text = f"{published_facts(set_info(name))}\n\nNot on this machine: {error}"
     typer.echo(text)
 
 
@@ -96,6 +97,27 @@ def data_fetch(
     except FetchError as error:
         raise OSError(str(error)) from error
     console.print(f"{name} is in {folder}", highlight=False, soft_wrap=True)
+
+
+@data_app.command("check")
+def data_check(
+    folder: Annotated[Path, typer.Argument(help="A folder in any of the formats, or one file.")],
+    form: Annotated[str | None, typer.Option(help="The format (default: found by the files' names).")] = None,
+    text_fields: Annotated[str | None, typer.Option(help="JSON lines: the fields with the text, by commas.")] = None,
+    label_field: Annotated[str | None, typer.Option(help="JSON lines: the field with the labels.")] = None,
+    arff_labels: Annotated[str | None, typer.Option(help="ARFF: 6 (the first six), -6 (the last), or XML.")] = None,
+    split: Annotated[int | None, typer.Option(help="Which of the given splits, from 0.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings end in exit code 1 too.")] = False,
+) -> None:
+    """Show all that is wrong with a folder of your own data, and its card; exit code 1 if there are errors."""
+    from xmlwb.datasets.own import check_folder
+
+    fields = text_fields.split(",") if text_fields else None
+    chosen = {"label_field": label_field, "arff_labels": arff_labels, "split": split}
+    found = check_folder(folder, form=form, text_fields=fields, **chosen)  # type: ignore[arg-type]
+    typer.echo(found.to_text(min(console.width, 100)))
+    if found.errors or (strict and found.warnings):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -292,20 +314,6 @@ def _print_result(result: Comparison) -> None:
             table.add_row(str(model), *cells)
         console.print(table)
         title = None
-
-
-def _published(info: Any) -> str:
-    lines = [info.title, "=" * len(info.title), ""]
-    facts = {
-        "training instances": _count(info.n_train),
-        "test instances": _count(info.n_test),
-        "features": _count(info.n_features),
-        "labels": _count(info.n_labels),
-        "propensity A, B": "{}, {}".format(*info.propensity_ab),
-        "usual files": info.layout,
-        "note": info.note,
-    }
-    return "\n".join(lines + [f"{what}: {value}" for what, value in facts.items() if value])
 
 
 def _notebooks() -> Path:

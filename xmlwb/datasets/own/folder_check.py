@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,7 +108,7 @@ def check_folder(
     form : key of `FORMS`; None finds it by the files' names.
     text_fields, label_field : JSON lines: fields with the text (joined in this order) and with the list of labels;
         None guesses them from the first lines.
-    arff_labels : ARFF: which attributes are labels, as in `read_arff`.
+    arff_labels : ARFF: which attributes are labels, as in `read_arff`; a number may be text.
     split : one file with splits: which one, from 0.
     test_share : where there is no test part: the share of the instances that is drawn for it (seed 0; equal instances
         stay on one side).
@@ -132,6 +133,8 @@ def check_folder(
         raise ValueError(f"test_share: found {test_share}, wanted a share between 0 and 1")
     if not path.exists():
         raise FileNotFoundError(f"{path} not found; wanted a folder with data, or a file")
+    if isinstance(arff_labels, str) and re.fullmatch(r"[+-]?\d+", arff_labels.strip()):
+        arff_labels = int(arff_labels)
     log = FaultLog()
     found = recognise(path, log, form)
     if found is None:

@@ -182,4 +182,5 @@ def _note(
     try:
         _complain(path, line, rest, here, sizes)
     except DataFileError as problem:
-        log.add(kind, after_name(path, problem), path, line=line, apart=apart)
+        message = after_name(path, problem).removesuffix(" (or duplicates='merge')")
+        log.add(kind, message, path, line=line, apart=apart)
