@@ -75,13 +75,14 @@ def cost_explorer(table: pd.DataFrame | None = None) -> SliderFigure:
     rows = measured_costs() if table is None else table
     names = list(dict.fromkeys(rows["data"]))
 
-    def shown(data: str = names[0], quality: str = "P@1") -> go.Figure:
-        return cost_figure(rows[rows["data"] == data], quality, title=TITLES.get(data, data))
+    def shown(data: str = names[0], quality: str = "P@1", within: float | None = 12.0) -> go.Figure:
+        return cost_figure(rows[rows["data"] == data], quality, within=within, title=TITLES.get(data, data))
 
     return slider_figure(
         shown,
         data={TITLES.get(name, name): name for name in names},
         quality=list(QUALITIES),
-        labels={"quality": "found"},
+        within={"12 points below the best": 12.0, "the worst": None},
+        labels={"quality": "found", "within": "down to"},
         alt="Quality against training seconds, megabytes and milliseconds a prediction, for every method",
     )

@@ -36,7 +36,9 @@ def on_front(cost: NDArray[np.floating], quality: NDArray[np.floating]) -> NDArr
     return ~(no_worse & better).any(axis=1) & ~np.isnan(cost) & ~np.isnan(quality)
 
 
-def cost_figure(table: pd.DataFrame, quality: str = "P@1", *, title: str = "", height: int = 620) -> go.Figure:
+def cost_figure(
+    table: pd.DataFrame, quality: str = "P@1", *, within: float | None = None, title: str = "", height: int = 620
+) -> go.Figure:
     """Quality against each cost, on one scale of quality.
 
     Parameters
@@ -44,6 +46,8 @@ def cost_figure(table: pd.DataFrame, quality: str = "P@1", *, title: str = "", h
     table : DataFrame
         Columns "method", `COSTS` and the quality in per cent; a row without figures is left out.
     quality : str
+    within : float or None
+        How far below the best the axis reaches; None: to the worst.
     title : str
         Of the data.
     height : int
@@ -78,8 +82,20 @@ def cost_figure(table: pd.DataFrame, quality: str = "P@1", *, title: str = "", h
                 hovertemplate=f"<b>{escape(name)}</b><br>{axis}: {row[cost]:.3g}<br>{quality} {row[quality]:.1f} %"
                 "<extra></extra>",
             )  # fmt: skip
-        _add_names(figure, rows, cost, quality, front, column)
-        figure.update_xaxes(type="log", title=axis, range=np.log10([low, high]).tolist(), row=1, col=column)
+        _add_names(figure, rows, cost, quality, front, column, within)
+        figure.update_xaxes(
+            type="log",
+            dtick=1,
+            exponentformat="none",
+            title=axis,
+            range=np.log10([low, high]).tolist(),
+            row=1,
+            col=column,
+        )
+    best, worst = rows[quality].max(), rows[quality].min()
+    floor = worst if within is None else max(worst, best - within)
+    room = max(best - floor, 1e-9)
+    figure.update_yaxes(range=[floor - 0.12 * room, best + 0.08 * room])
     figure.update_yaxes(title=f"{quality}, per cent", row=1, col=1)
     both = rows["method"][everywhere].tolist()
     return figure.update_layout(
@@ -96,14 +112,22 @@ def cost_figure(table: pd.DataFrame, quality: str = "P@1", *, title: str = "", h
 
 
 def _add_names(
-    figure: go.Figure, rows: pd.DataFrame, cost: str, quality: str, front: NDArray[np.bool_], column: int
+    figure: go.Figure,
+    rows: pd.DataFrame,
+    cost: str,
+    quality: str,
+    front: NDArray[np.bool_],
+    column: int,
+    within: float | None,
 ) -> None:
     """The names of the front, and of the chapter's two; where two would cover each other the lower is left out."""
-    span = np.ptp(rows[quality].to_numpy())
+    span = np.ptp(rows[quality].to_numpy()) if within is None else within
     taken: list[tuple[float, float]] = []
     for place in np.argsort(~rows["method"].isin(ALWAYS_NAMED).to_numpy(), kind="stable"):
         row = rows.iloc[place]
         at = float(np.log10(row[cost])), float(row[quality])
+        if within is not None and row[quality] < rows[quality].max() - within:
+            continue
         if not front[place] and row["method"] not in ALWAYS_NAMED:
             continue
         if any(abs(at[0] - x) < 1.6 and abs(at[1] - y) < 0.035 * span for x, y in taken):
