@@ -103,8 +103,8 @@ def bind(
         prose = Prose(lambda address: address)
         body = prose.html((root / "book" / "instructors-guide.md").read_text(encoding="utf-8"))
         binder.page("instructor/guide.html", "Instructor's guide", body, prose.headings)
-    for path in binder.sweep():
-        tell(f"deleted {path}: not part of this book any more")
+    if old := binder.sweep():
+        tell(f"deleted {len(old)} files that are not part of this book any more, such as {old[0].name}")
     return bound
 
 
