@@ -116,10 +116,19 @@ class LightCycle:
 
     def _learn_shortlists(self, steps: Sequence[str], rng: np.random.Generator) -> dict[str, float]:
         features = self.rebuild()
+        if steps.count("shortlist") == 1:
+            self._start_classifier()
         assert self._search is not None
         k = self._model.shortlist_size
         recall = self._search.recall(features, k, ef=self._model.ef, n_sample=_SAMPLE, n_jobs=self._model.n_jobs)
         return {"shortlist recall": self._share_of_positives(), "search recall": recall}
+
+    def _start_classifier(self) -> None:
+        """Each label's classifier begins at its embedding: the logit is a multiple of the cosine, and a bias."""
+        assert self._search is not None
+        start = torch.from_numpy(self._search.vectors) * (self._model.classifier_start / self._model.scale)
+        self.labels.table[:, :-1] = start.to(self._device)
+        self.labels.table[:, -1] = self._model.bias_start
 
     def rebuild(self) -> np.ndarray:
         """The shortlists of all instances, by the label embeddings as they are now; returns the features."""

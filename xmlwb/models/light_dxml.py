@@ -8,23 +8,18 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import check_is_fitted
 
 from xmlwb.models.base import EvalSet
 from xmlwb.models.callbacks import Reporter
 from xmlwb.models.checkpoint import Checkpoint, fingerprint
+from xmlwb.models.cycle_steps import n_epochs_total, phases
 from xmlwb.models.fit_profile import FitProfile
-from xmlwb.models.validation import check_number, check_seed, validate_X
-from xmlwb.models.word_table import WordTableModel
-from xmlwb.solvers import hnsw
-from xmlwb.solvers.bag_features import bag_features
-from xmlwb.solvers.sampled_products import pair_scores
-from xmlwb.solvers.shortlist import Shortlist
-from xmlwb.solvers.topk import topk_dense
+from xmlwb.models.shortlist_model import ShortlistModel
+from xmlwb.models.validation import check_number, check_seed
 from xmlwb.solvers.torch_runs import device_of, seeded
 
-#: Instances that are predicted at a time.
-_BATCH = 4096
+__all__ = ["LightDXML", "n_epochs_total", "phases"]
+
 _CHOICES = {
     "negatives": ("shortlist", "random", "both"),
     "activation": ("relu", None),
@@ -34,52 +29,154 @@ _CHOICES = {
 }
 
 
-def n_epochs_total(n_epochs: int, n_label_epochs: int, rebuild_every: int, *, cycle: bool = True) -> int:
-    r"""How many epochs a fit has: :math:`e_{model} + e_{label} (\lfloor e_{model} / \hat e_{label} \rfloor + 1)`.
+class LightDXML(ShortlistModel):
+    r"""LightDXML (Mishra et al. 2023): label embeddings, shortlists and a one-vs-all classifier, in turns.
 
-    The label encoder learns for n_label_epochs once before the classifier's first epoch, and again after every
-    rebuild_every epochs of the classifier's, the last one too; without the cycle only before the first.
+    1. An instance lies at :math:`\hat x`, the direction of :math:`E^\top x`, a sum of word vectors that TF-IDF weighs.
+    2. The label encoder :math:`Z_l` sends :math:`\mu_j`, the mean of the instances of label j, to its embedding
+       :math:`\hat y_j`, close to these instances:
 
-    >>> n_epochs_total(16, 8, 8), n_epochs_total(21, 6, 9), n_epochs_total(16, 8, 8, cycle=False)
-    (40, 39, 24)
-    """
-    steps = phases(n_epochs, n_label_epochs, rebuild_every, cycle=cycle)
-    return len(steps) - steps.count("shortlist")
+    .. math:: \min_{Z_l} \frac1N \sum_i \sum_{j \in P_i} \log\bigl(1 + \lVert \hat x_i - Z_l(j) \rVert^2\bigr), \qquad
+              Z_l(j) = W_2 (W_1 \mu_j + b_1) + b_2
 
+    3. The k labels of the largest cosines :math:`\cos(\hat x, \hat y_j)` are the instance's shortlist
+       :math:`S_k(\hat x)`: its hard negatives, beside its labels :math:`P_i`.
+    4. From these alone the classifiers learn, and with them the word vectors:
 
-def phases(n_epochs: int, n_label_epochs: int, rebuild_every: int, *, cycle: bool = True) -> list[str]:
-    """The steps of a fit: an epoch of the "label" encoder, a new "shortlist", an epoch of the "classifier".
+    .. math:: \min_{E, W, b} \sum_i \sum_{j \in P_i \cup S_k(\hat x_i)} \mathrm{BCE}\bigl(\sigma(z_{ij}), y_{ij}\bigr),
+              \qquad z_{ij} = w_j^\top \hat x_i + b_j
 
-    >>> phases(2, 1, 2)
-    ['label', 'shortlist', 'classifier', 'classifier', 'label', 'shortlist']
-    """
-    rebuild = ["label"] * n_label_epochs + ["shortlist"]
-    steps = list(rebuild)
-    for epoch in range(1, n_epochs + 1):
-        steps += ["classifier", *rebuild] if cycle and epoch % rebuild_every == 0 else ["classifier"]
-    return steps
-
-
-class LightDXML(WordTableModel):
-    r"""LightDXML (Mishra et al. 2023).
+    5. After every `rebuild_every` epochs the features are others: steps 2 and 3 are taken again.
+    6. A shortlisted label has the score :math:`\beta\, \sigma(z_j) + (1 - \beta)\, \sigma(\cos(\hat x, \hat y_j))`, the
+       others none.
 
     Parameters
     ----------
     n_components : int, default 300
-        D.
+        D, dimensions of word vectors, features and labels (the released code's).
+    word_vectors : ndarray (d, D), path or None, default None
+        What E starts with: an array, a fastText ``.vec`` or ``.bin`` file, or random. Not in a saved file.
+    feature_names : sequence of str or None, default None
+        The word of each feature, for a file of `word_vectors`. Not in a saved file.
+    shortlist_size : int, default 500
+        k (the paper's table V: 500 to 650). As many labels are scored in a prediction, which has no more.
+    n_random : int, default 50
+        Labels that each instance draws anew in an epoch, besides its shortlist, with ``negatives="both"``: they teach
+        the classifier what it is to say of labels that a later shortlist may have.
+    beta : float, default 0.75
+        beta (the paper's for EURLex-4K). May be changed after the fit.
+    n_epochs : int, default 16
+        e_model, passes over the instances of the classifier (the paper: 16 for EURLex-4K).
+    n_label_epochs : int, default 8
+        e_label, passes of the label encoder each time.
+    rebuild_every : int, default 8
+        e^_label, epochs of the classifier between two rebuilds.
+    cycle : bool, default True
+        False: labels and shortlists are made once, before the classifier's first epoch.
+    negatives : {"both", "shortlist", "random"}, default "both"
+        Shortlist and random labels, the shortlist alone (the paper's), or `shortlist_size` random labels.
+    freeze_features : bool, default False
+        Whether E stays as it starts.
+    activation : {"relu", None}, default None
+        What E^T x goes through before it is scaled to unit length.
+    label_activation : {"relu", None}, default None
+        Behind the label encoder: equation 4's ReLU, or none, as in the released code.
+    scale : float, default 8.0
+        s, the length of the features that the classifier learns from; it is multiplied into `W_` afterwards. Only how
+        fast W moves beside E depends on it.
+    classifier_start : float, default 8.0
+        w_j starts as this multiple of label j's first embedding; 0: at 0.
+    bias_start : float, default -4.0
+        What b starts with: most candidates are negatives.
+    keep_probability : float, default 0.8
+        With which a word of an instance stays in a step of the classifier; 1: all.
+    optimizer : {"adagrad", "adam"}, default "adagrad"
+        What moves the rows of E and of W that a step touches.
+    adagrad_start : float, default 0.01
+        Root of what Adagrad's sums of squared gradients start with: gradients below it, those of rare words and labels,
+        move them in proportion.
+    learning_rate : float, default 0.05
+        Of E, W and b. For ``"adam"`` take a twentieth of it or less (the paper: 0.006).
+    label_learning_rate : float, default 0.003
+        Adam's, of the label encoder (the released code's).
+    batch_size : int, default 255
+        Instances of a step (the released code's); at most a sixteenth of them is taken, or 16.
+    search : {"auto", "hnsw", "exact"}, default "auto"
+        Whether shortlists come from a navigable small-world graph (the paper's) or from all cosines; "auto": the graph
+        from 20,000 labels on.
+    ef : int or None, default None
+        Width of a search in the graph, at least k; None: k.
+    device : str, default "auto"
+        Where it is trained: CUDA, else MPS, else the CPU; or its name.
+    checkpoint_dir : str or None, default None
+        A folder that holds the last finished step, from which the same fit goes on after it was killed.
+    n_jobs : int or None, default None
+        Threads of searches and prediction; the model does not depend on it. Training takes torch's.
+    random_state : int or None, default 0
+        Starting vectors, order of the instances, words left out, drawn labels.
+
+    Attributes
+    ----------
+    E_ : ndarray, shape (d, D), float32
+        Word vectors.
+    W_, b_ : ndarrays, shapes (L, D) and (L,), float32
+        The classifier: z = W_ x^ + b_.
+    label_embeddings_ : ndarray, shape (L, D), float32
+        Y^, of unit length; what is said of a label without a training positive, which is never predicted, is void.
+    graph_ : ndarray of uint8
+        The search graph over the labels; empty: the search is exact.
+    learned_ : ndarray of int
+        The labels that occur in the training data.
+    profile_ : dict
+        "seconds" and "bytes" by module, "peak RSS bytes" of the process, "starting vectors".
+
+    Notes
+    -----
+    One event a step, its `stage` one of ``"label"`` (an epoch of the label encoder: ``loss``), ``"shortlist"`` (a
+    rebuild: ``shortlist recall``, the share of the training positives that the shortlists have, and ``search recall``,
+    that of the exact search's labels, on 500 instances) and ``"classifier"`` (an epoch: ``loss``, and ``negative
+    hardness``, the mean sigmoid score of the negatives), all with ``seconds``; see `phases`, `n_epochs_total`.
+    Validation figures come where the shortlists belong to the labels, not while the encoder learns. Between two
+    rebuilds the features move away from the shortlists' labels, and a validation figure falls behind: the rebuild after
+    the last epoch is part of the model. A fit stopped while the encoder learns makes its shortlists at its end.
+
+    Train O(e_model (nnz(X) D + N k D) + e_label nnz(Y) D + N D L), with the graph D k log L in place of the last D L.
+    Memory, tables and their sums, 8 D (d + L) bytes (12 with Adam), features and shortlists 4 N (2 D + k). Predict, an
+    instance, O(nnz(x) D + k D + D L), with the graph O(k log L D) for D L. Size 4 D (d + 2 L) bytes and the graph.
+
+    =============== =============================== ============================== =================================
+    what            paper                           code                           here
+    =============== =============================== ============================== =================================
+    features        E^T x, TF-IDF and fastText      the same, ReLU of unknown use  of unit length, no ReLU
+    label encoder   two layers, ReLU (equation 4)   no ReLU, hidden layer of 1000  no ReLU, hidden layer of D
+    its start       not stated                      torch's random one             the identity, a label's centroid
+    its steps       not stated                      256 pairs                      4,096 pairs
+    classifier      W alone, start not stated       with DeepXML's bias            b; starts at the label embeddings
+    optimiser       not stated; rates .006 to .009  Adam, halved at epoch 14       Adagrad, constant; "adam" as well
+    negatives       the shortlist                   the shortlist                  and 50 at random
+    word dropout    not stated                      not known                      a fifth of the words
+    rebuilds        before the first epoch, after   before epochs 0, 8, 16, 24     the paper's
+                    every 8th, the last too         of 26; none after the last
+    EURLex-4K       k 500, 16 epochs, beta .75      k 400, 26 epochs, beta .75     k 500, 16 epochs, beta .75
+    =============== =============================== ============================== =================================
+
+    References
+    ----------
+    Mishra, Dasgupta, Jawanpuria, Mishra and Kumar, "Light-weight deep extreme multilabel classification", IJCNN 2023;
+    github.com/misterpawan/LightDXML, its model, label layer, shortlist and settings for EURLex-4K. Not at hand: its
+    description of the feature network.
+
+    Examples
+    --------
+    >>> X = np.eye(4, dtype=np.float32)
+    >>> Y = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]])
+    >>> model = LightDXML(n_components=8, n_epochs=4, rebuild_every=2, device="cpu").fit(X, Y)
+    >>> model.predict_topk(X, k=2).indices.reshape(4, 2).tolist()
+    [[0, 1], [0, 1], [2, 3], [2, 3]]
     """
 
     decision_threshold = 0.5
     prediction_params = frozenset({"beta"})
-
-    E_: np.ndarray
-    W_: np.ndarray
-    b_: np.ndarray
-    label_embeddings_: np.ndarray
-    graph_: np.ndarray
-    learned_: np.ndarray
-    activation_: str | None
-    _search: Shortlist | None = None
 
     def __init__(
         self,
@@ -97,8 +194,10 @@ class LightDXML(WordTableModel):
         negatives: str = "both",
         freeze_features: bool = False,
         activation: str | None = None,
-        label_activation: str | None = "relu",
+        label_activation: str | None = None,
         scale: float = 8.0,
+        classifier_start: float = 8.0,
+        bias_start: float = -4.0,
         keep_probability: float = 0.8,
         optimizer: str = "adagrad",
         adagrad_start: float = 0.01,
@@ -127,6 +226,8 @@ class LightDXML(WordTableModel):
         self.activation = activation
         self.label_activation = label_activation
         self.scale = scale
+        self.classifier_start = classifier_start
+        self.bias_start = bias_start
         self.keep_probability = keep_probability
         self.optimizer = optimizer
         self.adagrad_start = adagrad_start
@@ -139,20 +240,6 @@ class LightDXML(WordTableModel):
         self.checkpoint_dir = checkpoint_dir
         self.n_jobs = n_jobs
         self.random_state = random_state
-
-    def embed(self, X: Any) -> np.ndarray:
-        """x^ of the rows of X, sparse or dense (n, d): rows of unit length, (n, D) float32."""
-        check_is_fitted(self, "E_")  # also in the callback of a fit
-        return self._embed(validate_X(self, X, reset=False))
-
-    def shortlist(self, X: Any, k: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """S_k: the labels nearest to each row of X, nearest first, and their cosines; each (n, k).
-
-        k is `shortlist_size` if None. In the empty places -1 and 0.
-        """
-        check_is_fitted(self, "label_embeddings_")
-        size = self.shortlist_size if k is None else k
-        return self._searched().find(self.embed(X), size, ef=self.ef, n_jobs=self.n_jobs)
 
     def memory_estimate(self, n: int, d: int, L: int, nnz: int) -> int:
         """The tables and what moves them, features and shortlists of all instances, a batch, the graph."""
@@ -172,8 +259,9 @@ class LightDXML(WordTableModel):
             check_number("ef", self.ef, low=1, integer=True)
         for name in ("learning_rate", "label_learning_rate", "scale", "keep_probability"):
             check_number(name, getattr(self, name), low=0, strict=True)
-        for name in ("beta", "adagrad_start"):
+        for name in ("beta", "adagrad_start", "classifier_start"):
             check_number(name, getattr(self, name), low=0)
+        check_number("bias_start", self.bias_start, low=-np.inf)
         for name in ("beta", "keep_probability"):
             if getattr(self, name) > 1:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; wanted at most 1")
@@ -232,54 +320,3 @@ class LightDXML(WordTableModel):
     def _keep(self, run: Any) -> None:
         for name, array in run.fitted().items():
             setattr(self, name, array)
-
-    def _embed(self, X: sparse.csr_array) -> np.ndarray:
-        return bag_features(X, self.E_, self.activation_, n_jobs=self.n_jobs)
-
-    def _searched(self) -> Shortlist:
-        source = self.label_embeddings_, self.learned_, self.graph_
-        if self._search is None or any(a is not b for a, b in zip(self._search.source, source, strict=True)):
-            self._search = Shortlist(*source)
-        return self._search
-
-    def _predict_topk(self, X: sparse.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
-        from joblib import effective_n_jobs
-
-        labels = np.full((X.shape[0], k), -1, dtype=np.int32)
-        scores = np.zeros((X.shape[0], k), dtype=np.float32)
-        search, W = self._searched(), self.W_
-        width = min(k, self.shortlist_size)
-        for begin in range(0, X.shape[0], _BATCH):
-            batch = slice(begin, begin + _BATCH)
-            features = self._embed(X[batch])
-            found, cosines = search.find(features, self.shortlist_size, ef=self.ef, n_jobs=self.n_jobs)
-            z = pair_scores(features, W, found, n_threads=effective_n_jobs(self.n_jobs))
-            z += self.b_[found]
-            blend = self.beta * _sigmoid(z) + (1 - self.beta) * _sigmoid(cosines)
-            best, values = topk_dense(np.where(found >= 0, blend, -np.inf), width)
-            own = np.take_along_axis(found, best, axis=1)
-            labels[batch, :width] = np.where(best >= 0, own, -1)
-            scores[batch, :width] = np.where(best >= 0, values, 0)
-        return labels, scores
-
-    def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_search": None}  # made anew from what is there
-
-    def _check_state(self) -> None:
-        super()._check_state()
-        D = self.E_.shape[1]
-        self._require_shapes(
-            E_=(self.n_features_in_, D), W_=(self.n_labels_, D), b_=(self.n_labels_,),
-            label_embeddings_=(self.n_labels_, D),
-        )  # fmt: skip
-        if self.activation_ not in ("relu", None):
-            raise ValueError(f"activation_ is {self.activation_!r}; wanted 'relu' or None")
-        occur = np.flatnonzero(self.label_counts_)
-        if self.learned_.dtype.kind != "i" or not np.array_equal(self.learned_, occur):
-            raise ValueError("learned_ are not the labels with a count in label_counts_, ascending")
-        if len(self.graph_):
-            hnsw.check(self.graph_, len(self.learned_), D)
-
-
-def _sigmoid(z: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(0.5 * z))
