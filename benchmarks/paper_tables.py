@@ -3,6 +3,7 @@
     python benchmarks/paper_tables.py --table dxml-2 --out dxml-2.json            # XMLWB_DATA names the sets' folder
     python benchmarks/paper_tables.py --table dxml-2 --data bibtex --methods leml,cplst --splits 2
     python benchmarks/paper_tables.py --table dxml --out dxml.json                # DXML, SLEEC, KNN
+    python benchmarks/paper_tables.py --table lightdxml          # goes on in lightdxml_table.py, with its own options
 
 For each split of each set, each method's hyper-parameters are chosen on a random fifth of that split's training rows
 (the grids: paper_grids.py; by the mean of P@1, P@3, P@5), then the choice is fitted on all training rows and scored on
@@ -27,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import lightdxml_table
 import numpy as np
 import pandas as pd
 from paper_grids import GRIDS, choose, new_model
@@ -205,13 +207,16 @@ def _words(params: dict[str, Any]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", choices=TABLES, default="dxml-2")
+    parser.add_argument("--table", choices=[*TABLES, "lightdxml"], default="dxml-2")
     parser.add_argument("--data", help="of the table's sets, with commas (default: all)")
     parser.add_argument("--methods", help="of the table's methods, with commas, in our keys (default: all)")
     parser.add_argument("--splits", type=int, help="only so many splits, from 0 (default: as the paper)")
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, help="keep finished runs in this .parquet or .json file, and go on from it")
     parser.add_argument("--redo", action="store_true", help="run also what the file of --out has already")
+    if "lightdxml" in sys.argv[1:]:
+        at = sys.argv.index("lightdxml")
+        return lightdxml_table.main([*sys.argv[1 : at - 1], *sys.argv[at + 1 :]])
     args = parser.parse_args()
     table = TABLES[args.table]
     names = args.data.split(",") if args.data else list(table.data)
