@@ -127,6 +127,14 @@ CHAPTERS: list[ChapterInfo] = [
         question="Can a small deep model be trained on only the hardest labels?",
         key="lightdxml",
     ),
+    ChapterInfo(
+        number=9,
+        slug="ablations",
+        title="Ablations: which knob, on which labels, at what cost?",
+        minutes=75,
+        question="Which method wins on which part of the labels, at what cost, and is that real?",
+        key="ablations",
+    ),
 ]
 
 
