@@ -100,24 +100,55 @@ def moves(widget: SliderFigure | StepFigure) -> list[dict[str, Any]]:
     -------
     list of dict
         ``label`` of the control, ``at``, the index of its present position, and ``positions``: a list of
-        ``{"value": text, "figure": plotly spec}``. Empty where a figure takes long to draw, or all would be large.
+        ``{"value": text, "figure": plotly spec}``. Controls share the bytes and seconds that a widget may cost; one
+        whose share is not enough for all positions has fewer, and none if that were less than three.
     """
     found: list[dict[str, Any]] = []
-    begin, size = time.monotonic(), 0
-    for label, values, at, draw in _tracks(widget):
+    tracks = list(_tracks(widget))
+    bytes_left, seconds_left = float(MOST_BYTES), MOST_SECONDS
+    for i, (label, values, at, draw) in enumerate(tracks):
+        waiting = len(tracks) - i
+        begin = time.monotonic()
+        present = _drawn(draw, values[at][1])
+        if present is None:
+            continue
+        cost, size = time.monotonic() - begin, len(json.dumps(present))
+        fits = int(min(bytes_left / size, seconds_left / max(cost, 1e-3)) / waiting)
+        if fits < min(3, len(values)) or len(values) < 2:
+            continue
         positions: list[dict[str, Any]] = []
-        for text, value in values:
-            try:
-                spec = json.loads(draw(value).to_json())
-            except Exception:  # a position that the figure has nothing for
+        here = 0
+        for place in spread(len(values), at, fits):
+            text, value = values[place]
+            if (spec := present if place == at else _drawn(draw, value)) is None:
                 continue
-            size += len(json.dumps(spec))
-            if size > MOST_BYTES or time.monotonic() - begin > MOST_SECONDS:
-                return found
+            here = len(positions) if place == at else here
+            bytes_left -= len(json.dumps(spec))
             positions.append({"value": text, "figure": spec})
-        if len(positions) == len(values) > 1:
-            found.append({"label": label, "at": at, "positions": positions})
+        seconds_left -= time.monotonic() - begin
+        if len(positions) > 1:
+            found.append({"label": label, "at": here, "positions": positions})
     return found
+
+
+def spread(n: int, here: int, most: int) -> list[int]:
+    """At most ``most`` of n places in a row, evenly spread, both ends and ``here`` among them.
+
+    >>> spread(10, 3, 4)
+    [0, 3, 4, 9]
+    """
+    if n <= most:
+        return list(range(n))
+    return sorted({round(i * (n - 1) / (most - 2)) for i in range(most - 1)} | {here})
+
+
+def _drawn(draw: Any, value: Any) -> dict[str, Any] | None:
+    """The figure of one position as JSON; None where the widget has nothing for it."""
+    try:
+        spec: dict[str, Any] = json.loads(draw(value).to_json())
+    except Exception:  # whatever an author's function raises at an odd place
+        return None
+    return spec
 
 
 def _tracks(widget: SliderFigure | StepFigure) -> Iterator[tuple[str, list[tuple[str, Any]], int, Any]]:
@@ -173,11 +204,7 @@ def shown(control: Any, value: Any) -> str:
 
 
 def _thinned(pairs: list[tuple[str, Any]], here: int) -> list[tuple[str, Any]]:
-    last = len(pairs) - 1
-    if last < POSITIONS:
-        return pairs
-    keep = sorted({round(i * last / (POSITIONS - 2)) for i in range(POSITIONS - 1)} | {here})
-    return [pairs[i] for i in keep]
+    return [pairs[place] for place in spread(len(pairs), here, POSITIONS)]
 
 
 def _finish(run: BackgroundRun, seconds: float) -> None:
