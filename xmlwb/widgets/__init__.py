@@ -6,6 +6,7 @@ from xmlwb.widgets.figure import LiveFigure
 from xmlwb.widgets.live_fit import LiveFit
 from xmlwb.widgets.live_map import LiveMap
 from xmlwb.widgets.live_study import LiveStudy
+from xmlwb.widgets.own_data import OwnData
 from xmlwb.widgets.parameter_panel import ParameterPanel, parameter_panel
 from xmlwb.widgets.slider_figure import SliderFigure, slider_figure
 from xmlwb.widgets.step_figure import StepFigure, step_figure
@@ -15,6 +16,7 @@ __all__ = [
     "LiveFit",
     "LiveMap",
     "LiveStudy",
+    "OwnData",
     "ParameterPanel",
     "SliderFigure",
     "StepFigure",

@@ -89,9 +89,12 @@ def _check_labels(files: OwnFiles, log: FaultLog) -> None:
     never = np.flatnonzero((per["train"] == 0) & (elsewhere > 0))
     unused = np.flatnonzero((per["train"] == 0) & (elsewhere == 0))
     if never.size:
-        share = int(elsewhere[never].sum()) / int(elsewhere.sum())
-        message = f"{never.size:,} of {L:,} labels have no training positive, but {share:.1%} of the other parts' "
-        log.add("labels never trained", f"{message}positives: {_named(never, files.label_names)}")
+        theirs, all_positives = int(elsewhere[never].sum()), int(elsewhere.sum())
+        message = (
+            f"{never.size:,} of {L:,} labels have no training positive, but {theirs:,} of {all_positives:,} positives "
+            f"of the other parts: {_named(never, files.label_names)}"
+        )
+        log.add("labels never trained", message)
     if unused.size:
         message = f"{unused.size:,} of {L:,} labels occur nowhere: {_named(unused, files.label_names)}"
         log.add("labels unused", message)

@@ -59,8 +59,10 @@ def _document(
     try:
         record = json.loads(line)
     except ValueError as problem:
-        kind = "encoding" if isinstance(problem, UnicodeDecodeError) else "JSON"
-        log.add("malformed line", f"{problem}; wanted one JSON object a line, in UTF-8", path, line=number, apart=kind)
+        kind, said = "encoding", str(problem)
+        if isinstance(problem, json.JSONDecodeError):
+            kind, said = "JSON", f"{problem.msg} at column {problem.colno}"
+        log.add("malformed line", f"{said}; wanted one JSON object a line, in UTF-8", path, line=number, apart=kind)
         return None
     if not isinstance(record, dict):
         message = f"a JSON {type(record).__name__}, wanted an object"
