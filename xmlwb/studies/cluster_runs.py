@@ -6,7 +6,10 @@ name and refuse data that are not the study's.
 
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import BrokenExecutor, Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +72,12 @@ class ClusterWorkers:
             }
             with dask.config.set(settings):
                 self._cluster = LocalCluster(
-                    n_workers=wanted, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+                    n_workers=wanted,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=None,
+                    memory_limit=0,
+                    local_directory=str(places.parent),
                 )
             self._client = Client(self._cluster)
         else:
@@ -89,6 +97,11 @@ class ClusterWorkers:
         """Nothing: Dask has replaced the worker."""
 
     def close(self) -> None:
+        if self._cluster is not None:
+            for nanny in list(self._cluster.workers.values()):  # asked politely, a worker may take seconds to go
+                nanny.auto_restart = False
+                with suppress(OSError, TypeError):  # it is gone already, or was never there
+                    os.kill(nanny.pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
