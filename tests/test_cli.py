@@ -208,3 +208,23 @@ def test_the_installed_command_runs():
     shown = subprocess.run([command, "--help"], capture_output=True, text=True, check=False)
     assert shown.returncode == 0
     assert "compare" in shown.stdout
+
+
+def test_data_check_names_what_is_wrong(run, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    lines = [f"{i % 2} {i % 2}:1 2:0.{i + 1}" for i in range(20)]
+    (folder / "train.txt").write_text("\n".join(["20 3 2", *lines]) + "\n")
+    (folder / "test.txt").write_text("\n".join(["2 3 2", "0 1:0.5", lines[4]]) + "\n")
+    code, out, err = run("data", "check", str(folder))
+    assert (code, err) == (0, "")
+    assert "warning: test.txt, line 3: the same features as line 6 of train.txt" in out
+    assert "labels L" in out
+    assert run("data", "check", str(folder), "--strict")[0] == 1
+    (folder / "train.txt").write_text("\n".join(["20 3 2", *lines[:-1], "7 1:1"]) + "\n")
+    code, out, err = run("data", "check", str(folder))
+    assert (code, err) == (1, "")
+    assert "error: train.txt, line 21: label index 7, wanted 0..1" in out
+    code, out, err = run("data", "check", str(tmp_path / "nowhere"))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "not found; wanted a folder with data" in err

@@ -122,7 +122,7 @@ def documents_of(Y: Any, predicted_a: Any, predicted_b: Any, label: int, *, k: i
 
 def _counts(truth: Any, S: Any, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Of each label: right and wrong predictions among the first k."""
-    labels, hit = top_k_hits(truth, S, k)
+    labels, hit = top_k_hits(truth, S, min(k, truth.shape[1]))
     L = truth.shape[1]
     return np.bincount(labels[hit], minlength=L), np.bincount(labels[(labels >= 0) & ~hit], minlength=L)
 
@@ -132,7 +132,7 @@ def _discordant(truth: Any, a: Any, b: Any, k: int) -> tuple[NDArray[np.int64], 
     L = truth.shape[1]
     found = []
     for S in (a, b):
-        labels, hit = top_k_hits(truth, S, k)
+        labels, hit = top_k_hits(truth, S, min(k, truth.shape[1]))
         found.append(np.nonzero(hit)[0] * L + labels[hit])
     parts = (np.setdiff1d(found[0], found[1]), np.setdiff1d(found[1], found[0]))
     return tuple(np.bincount(part % L, minlength=L) for part in parts)  # type: ignore[return-value]
@@ -145,6 +145,6 @@ def _mcnemar(only_a: NDArray[np.int64], only_b: NDArray[np.int64]) -> NDArray[np
 
 
 def _ranks(truth: Any, S: Any, label: int, k: int) -> NDArray[np.int64]:
-    labels, _ = top_k_hits(truth, S, k)
+    labels, _ = top_k_hits(truth, S, min(k, truth.shape[1]))
     at = labels == label
     return np.where(at.any(axis=1), at.argmax(axis=1) + 1, 0)

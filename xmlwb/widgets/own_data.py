@@ -82,7 +82,7 @@ class OwnData(widgets.VBox):
         self._tabs = widgets.Tab(
             [self._wrong, self._card, widgets.HTML(_FIRST), widgets.HTML(_FIRST)],
             titles=TABS,
-            layout={"width": "100%"},
+            layout={"width": "99%"},
         )
         where = widgets.Box(
             [self.controls["path"], self.controls["upload"], self.controls["form"], self._button],
@@ -198,7 +198,7 @@ class OwnData(widgets.VBox):
         self._tabs.children = (self._wrong, self._card, later, widgets.HTML("<p>Run the first study first.</p>"))
 
     def _explore(self, study: FirstStudy) -> None:
-        """Open the study's runs in the explorer."""
+        """Put the study's runs into the explorer."""
         from xmlwb.explorer import explore
         from xmlwb.studies import read_predictions
 
@@ -207,8 +207,10 @@ class OwnData(widgets.VBox):
         runs = study.live.runs
         if not (runs["status"] == "ok").any():
             return
-        self.explorer = explore(runs, study.dataset, predictions=partial(read_predictions, study.folder))
-        self._tabs.children = (*self._tabs.children[:3], self.explorer)
+        explorer = explore(runs, study.dataset, predictions=partial(read_predictions, study.folder))
+        explorer.see("Frequency bins")  # parameters do not vary here
+        self.explorer = explorer
+        self._tabs.children = (*self._tabs.children[:3], explorer)
 
 
 def card_html(card: Card) -> str:

@@ -61,7 +61,7 @@ def _document(
     except ValueError as problem:
         kind, said = "encoding", str(problem)
         if isinstance(problem, json.JSONDecodeError):
-            kind, said = "JSON", f"{problem.msg} at column {problem.colno}"
+            kind, said = "JSON", f"{problem.msg.removesuffix(' at')} at column {problem.colno}"
         log.add("malformed line", f"{said}; wanted one JSON object a line, in UTF-8", path, line=number, apart=kind)
         return None
     if not isinstance(record, dict):

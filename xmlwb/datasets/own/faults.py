@@ -164,6 +164,7 @@ def faults_table(faults: list[Fault]) -> str:
     """The faults as an HTML table; severity is a word, not a colour alone."""
     if not faults:
         return "<p>Nothing is wrong with it, as far as can be checked.</p>"
+    wrapped = "white-space: normal; overflow-wrap: anywhere"
     head = "".join(f'<th scope="col" style="text-align: left">{title}</th>' for title in ("", "where", "what", "do"))
     rows = []
     for fault in faults:
@@ -174,6 +175,8 @@ def faults_table(faults: list[Fault]) -> str:
             escape(first + fault.message),
             escape(fault.to_do),
         )
-        cell = '<td style="text-align: left; vertical-align: top; white-space: normal; padding: 2px 10px 2px 0; '
-        rows.append("<tr>" + "".join(f'{cell}overflow-wrap: anywhere">{text}</td>' for text in cells) + "</tr>")
+        styles = ("white-space: nowrap", *[wrapped] * 3)
+        made = "text-align: left; vertical-align: top; line-height: 1.35; padding: 2px 10px 2px 0"
+        row = "".join(f'<td style="{made}; {style}">{text}</td>' for style, text in zip(styles, cells, strict=True))
+        rows.append(f"<tr>{row}</tr>")
     return f'<table class="xmlwb-faults"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'

@@ -163,7 +163,8 @@ def check_folder(
 
 
 def _said(used: Mapping[str, Any]) -> str:
-    return "".join(f"; {name.replace('_', ' ')}: {value}" for name, value in used.items())
+    said = {name: ", ".join(value) if isinstance(value, list) else value for name, value in used.items()}
+    return "".join(f"; {name.replace('_', ' ')}: {value}" for name, value in said.items())
 
 
 def _with_test_part(files: OwnFiles, share: float, log: FaultLog) -> OwnFiles:
