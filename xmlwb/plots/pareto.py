@@ -100,7 +100,7 @@ def cost_figure(
     both = rows["method"][everywhere].tolist()
     return figure.update_layout(
         title={
-            "text": f"{escape(title)}: <b>{len(rows)} methods</b>, default settings",
+            "text": f"{escape(title)}: <b>{len(rows)} methods</b>",
             "subtitle": {
                 "text": f"on all three fronts: {', '.join(both) if both else 'nobody'}; hollow: beaten in both"
             },
