@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Instances of which the shortlists' recall is measured against exact search.
 _SAMPLE = 500
 #: From this number of labels with a positive on, search="auto" takes the graph.
-_GRAPH_FROM = 20_000
+_GRAPH_FROM = 50_000
 #: Pairs of an instance and one of its labels that a step of the label encoder takes.
 _PAIRS = 4096
 

@@ -67,8 +67,8 @@ class LightDXML(ShortlistModel):
         beta (the paper's for EURLex-4K). May be changed after the fit.
     n_epochs : int, default 16
         e_model, passes over the instances of the classifier (the paper: 16 for EURLex-4K).
-    n_label_epochs : int, default 8
-        e_label, passes of the label encoder each time.
+    n_label_epochs : int, default 2
+        e_label, passes of the label encoder each time (the paper: 8, of an encoder that starts at random).
     rebuild_every : int, default 8
         e^_label, epochs of the classifier between two rebuilds.
     cycle : bool, default True
@@ -103,7 +103,7 @@ class LightDXML(ShortlistModel):
         Instances of a step (the released code's); at most a sixteenth of them is taken, or 16.
     search : {"auto", "hnsw", "exact"}, default "auto"
         Whether shortlists come from a navigable small-world graph (the paper's) or from all cosines; "auto": the graph
-        from 20,000 labels on.
+        from 50,000 labels on: below it is no faster.
     ef : int or None, default None
         Width of a search in the graph, at least k; None: k.
     device : str, default "auto"
@@ -188,7 +188,7 @@ class LightDXML(ShortlistModel):
         n_random: int = 50,
         beta: float = 0.75,
         n_epochs: int = 16,
-        n_label_epochs: int = 8,
+        n_label_epochs: int = 2,
         rebuild_every: int = 8,
         cycle: bool = True,
         negatives: str = "both",
