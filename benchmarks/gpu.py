@@ -53,9 +53,10 @@ SIZES: dict[str, tuple[int, int, int, float]] = {
     "amazontitles-size": (485_176, 66_666, 670_091, 5.45),
 }
 VALID_ROWS = 4_000
-#: P@1 in per cent that validation rows are to reach.
+#: P@1 in per cent that validation rows are to reach. On amazontitles-size labels' means alone have about 70 before the
+#: first step of a classifier (--scale 0.02).
 TARGETS = {
-    "eurlex-4.3k": 85.0, "debtags": 75.0, "debdeps": 60.0, "amazoncat-size": 80.0, "amazontitles-size": 50.0,
+    "eurlex-4.3k": 85.0, "debtags": 75.0, "debdeps": 60.0, "amazoncat-size": 80.0, "amazontitles-size": 80.0,
 }  # fmt: skip
 _OF_SHORTLISTS = ("eurlex-4.3k", "debtags", "debdeps", "amazontitles-size")
 #: On which sets a method is run, if --data says nothing.
