@@ -52,14 +52,15 @@ class Astec(TwoSearchModel):
         The word of each feature, for a file of `word_vectors`. Not in a saved file.
     n_surrogate_labels : int or None, default None
         L^, clusters of labels, a power of 2; None: about one for four labels (the released code: 1,024 for EURLex-4K).
-    n_surrogate_epochs : int, default 20
-        Of module 1 (the released code's). In each stage the last 30 % of the epochs have half the learning rate.
-    surrogate_learning_rate : float, default 0.05
-        Adagrad's, in module 1; parameters that move all instances at once move by Adam at a tenth of it.
-    n_epochs : int, default 20
-        Of modules 3 and 4 (the released code's).
-    learning_rate : float, default 0.05
-        The same, in modules 3 and 4.
+    n_surrogate_epochs : int, default 15
+        Of module 1 (the released code: 20). In each stage the last 30 % of the epochs have half the learning rate.
+    n_epochs : int, default 12
+        Of modules 3 and 4 (the released code: 20).
+    learning_rate : float, default 0.3
+        Adagrad's, of the classifier's label vectors.
+    feature_learning_rate : float, default 0.05
+        Adagrad's, of the word vectors, in module 1 and in the re-ranker. Parameters that move all instances at once, R
+        and the clusters' vectors, move by Adam at a tenth of it.
     scale : float, default 8.0
         s, the length that phi has where it is classified.
     shortlist_size : int, default 500
@@ -72,8 +73,8 @@ class Astec(TwoSearchModel):
         |U_i|, labels drawn anew for an instance in each epoch.
     spectral_bound : float, default 1.0
         lambda.
-    dropout : float, default 0.5
-        Behind the encoder and the residual layer's ReLU, while they are trained (the released code's).
+    dropout : float, default 0.2
+        Behind the encoder and the residual layer's ReLU, while they are trained (the released code: 0.5).
     keep_probability : float, default 0.8
         With which a word of an instance stays in a step that trains an encoder.
     beta : float, default 0.9
@@ -83,10 +84,10 @@ class Astec(TwoSearchModel):
         Whether there is one.
     n_reranked : int, default 100
         Labels of an instance that it learns from and ranks: the classifier's best (the released code's).
-    n_reranker_epochs : int, default 15
-        The released code's.
+    n_reranker_epochs : int, default 12
+        Passes of the re-ranker (the released code: 15).
     reranker_learning_rate : float, default 0.05
-        The same, of the re-ranker.
+        Adagrad's, of the re-ranker's label vectors: its features learn along, and not well with fast ones.
     reranker_beta : float, default 0.6
         What the re-ranker weighs beside the classifier (the released code's). May be changed after the fit.
     batch_size : int, default 255
@@ -108,7 +109,7 @@ class Astec(TwoSearchModel):
     Attributes
     ----------
     E_, R_, r_, W_, b_ : ndarrays, shapes (d, D), (D, D), (D,), (L, D), (L,), float32
-        R_ multiplies from the right. `reranker_E_` and so on are the re-ranker's.
+        R_ multiplies from the right; s is in r_ and W_. `reranker_E_` and so on are the re-ranker's.
     label_embeddings_ : ndarray, shape (L, D), float32
         Centroids of the labels, of unit length.
     instances_, instance_labels_ : ndarray (n', D), csr_array (n', L)
@@ -122,9 +123,10 @@ class Astec(TwoSearchModel):
 
     Notes
     -----
-    One event an epoch: ``stage`` (1 module 1, 2 modules 3 and 4, 3 the re-ranker), ``loss``, ``seconds``; from stage 2
-    on ``negative hardness`` (mean sigmoid score of the negatives), ``shortlist recall`` (of training labels), ``search
-    recall`` (of the exact search's labels), and validation figures. A model stopped in stage 1 ranks by the shortlist.
+    One event an epoch, of the stages "surrogate", "classifier" and "re-ranker": ``loss``, ``seconds``, and in the two
+    latter ``negative hardness`` (mean sigmoid score of the negatives), ``shortlist recall`` (of training labels),
+    ``search recall`` (of what the exact search finds) and validation figures. Stopped in the first, a model ranks by
+    the shortlist.
 
     Train O(e1 (nnz(X) D + n D L^) + e2 n D |S| + n D log L + e3 (nnz(X) D + n D n_reranked)). Predict, an instance,
     O(nnz(x) D + D |S|) and the searches. Size 4 (d + 2 L + n) D bytes and the graphs, 4 (d + L) D of the re-ranker.
@@ -170,22 +172,22 @@ class Astec(TwoSearchModel):
         word_vectors: np.ndarray | str | os.PathLike | None = None,
         feature_names: Sequence[str] | None = None,
         n_surrogate_labels: int | None = None,
-        n_surrogate_epochs: int = 20,
-        surrogate_learning_rate: float = 0.05,
-        n_epochs: int = 20,
-        learning_rate: float = 0.05,
+        n_surrogate_epochs: int = 15,
+        n_epochs: int = 12,
+        learning_rate: float = 0.3,
+        feature_learning_rate: float = 0.05,
         scale: float = 8.0,
         shortlist_size: int = 500,
         n_neighbours: int = 100,
         gamma: float = 0.075,
         n_random: int = 50,
         spectral_bound: float = 1.0,
-        dropout: float = 0.5,
+        dropout: float = 0.2,
         keep_probability: float = 0.8,
         beta: float = 0.9,
         reranker: bool = True,
         n_reranked: int = 100,
-        n_reranker_epochs: int = 15,
+        n_reranker_epochs: int = 12,
         reranker_learning_rate: float = 0.05,
         reranker_beta: float = 0.6,
         batch_size: int = 255,
@@ -201,9 +203,9 @@ class Astec(TwoSearchModel):
         self.feature_names = feature_names
         self.n_surrogate_labels = n_surrogate_labels
         self.n_surrogate_epochs = n_surrogate_epochs
-        self.surrogate_learning_rate = surrogate_learning_rate
         self.n_epochs = n_epochs
         self.learning_rate = learning_rate
+        self.feature_learning_rate = feature_learning_rate
         self.scale = scale
         self.shortlist_size = shortlist_size
         self.n_neighbours = n_neighbours
@@ -249,7 +251,7 @@ class Astec(TwoSearchModel):
             check_number(name, getattr(self, name), low=1, integer=True)
         for name in ("n_neighbours", "n_random"):
             check_number(name, getattr(self, name), low=0, integer=True)
-        for name in ("surrogate_learning_rate", "learning_rate", "reranker_learning_rate", "scale",
+        for name in ("learning_rate", "feature_learning_rate", "reranker_learning_rate", "scale",
                      "spectral_bound"):  # fmt: skip
             check_number(name, getattr(self, name), low=0, strict=True)
         check_number("keep_probability", self.keep_probability, low=0, strict=True)
@@ -340,4 +342,4 @@ class Astec(TwoSearchModel):
             )  # fmt: skip
 
     def _too_large(self) -> str:
-        return "training diverges; wanted lower values among surrogate_learning_rate, learning_rate, scale"
+        return "training diverges; wanted lower values among learning_rate, feature_learning_rate, scale"

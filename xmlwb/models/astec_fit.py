@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +75,10 @@ class AstecFit:
     ) -> None:
         self.model, self.X, self.Y, self.eval_set = model, X, Y, eval_set
         self.vectors, self.device, self.profile = vectors, device, profile
-        self.batch_size = min(model.batch_size, max(16, X.shape[0] // 16))
+        self.pace = Pace(
+            min(model.batch_size, max(16, X.shape[0] // 16)), model.feature_learning_rate, model.learning_rate,
+            model.keep_probability,
+        )  # fmt: skip
         self.seed = 0 if model.random_state is None else model.random_state
         self._known: dict[str, float] = {}  # figures that stay the same through a stage
         self._lists: np.ndarray | None = None
@@ -93,7 +97,7 @@ class AstecFit:
                   self._keep_reranker, self._figures),
         ]  # fmt: skip
         stages = stages if model.reranker else stages[:2]
-        with one_thread(self.batch_size * model.n_components < _SMALL):
+        with one_thread(self.pace.batch_size * model.n_components < _SMALL):
             run_stages(
                 stages, self._finished, self._take_over, report, checkpoint, random_state=model.random_state,
                 device=self.device,
@@ -111,8 +115,7 @@ class AstecFit:
             cluster = label_clusters(V, model.learned_, n_clusters, random_state=self.seed, n_jobs=model.n_jobs)
             Y = surrogate_labels(self.Y, cluster)
             task = SurrogateTask(BagEncoder(self.vectors, model.dropout), Y.shape[1], model.scale).to(self.device)
-            pace = Pace(self.batch_size, model.surrogate_learning_rate, model.keep_probability)
-            self._descent = SurrogateDescent(task, self.X, Y, pace)
+            self._descent = SurrogateDescent(task, self.X, Y, self.pace)
         return {"net": task, "optimizer": self._descent.optimizer}
 
     def _learn_surrogate(self, rng: np.random.Generator, epoch: int) -> dict[str, float]:
@@ -169,9 +172,8 @@ class AstecFit:
     def _begin_classifier(self) -> dict[str, Any]:
         model = self.model
         lists = self._find_lists()
-        pace = Pace(self.batch_size, model.learning_rate)
         self._descent = ClassifierDescent(
-            self._net(None), self._Z, self.Y, lists, model.learned_, model.n_random, pace
+            self._net(None), self._Z, self.Y, lists, model.learned_, model.n_random, self.pace
         )  # fmt: skip
         return {"net": self._descent.net, "optimizer": self._descent.optimizer}
 
@@ -208,8 +210,8 @@ class AstecFit:
                     self._Z[part], lists[part], n_threads=effective_n_jobs(model.n_jobs)
                 )  # fmt: skip
                 top[part] = at_places(lists[part], best_places(scores, model.n_reranked), -1)
-            pace = Pace(self.batch_size, model.reranker_learning_rate, model.keep_probability)
             net = self._net(BagEncoder(self.vectors, model.dropout))
+            pace = replace(self.pace, label_learning_rate=model.reranker_learning_rate)
             self._descent = ClassifierDescent(net, self.X, self.Y, top, model.learned_, 0, pace)
         return {"net": net, "optimizer": self._descent.optimizer}
 

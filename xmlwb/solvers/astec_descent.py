@@ -25,7 +25,7 @@ from xmlwb.solvers.torch_runs import low_precision
 _EPS = 1e-6
 #: Adagrad's sums of squared gradients start with the square of it.
 _START = 0.01
-#: The few parameters that move all instances at once move by Adam, at this part of Adagrad's rate.
+#: The few parameters that move all instances at once move by Adam, at this part of the word vectors' rate.
 _ADAM = 0.1
 
 
@@ -76,7 +76,8 @@ class Pace:
 
     batch_size: int
     learning_rate: float
-    keep_probability: float = 1.0
+    label_learning_rate: float
+    keep_probability: float
 
 
 class SurrogateDescent:
@@ -101,7 +102,7 @@ class SurrogateDescent:
         self.optimizer = torch.optim.Adam(task.clusters.parameters(), lr=_ADAM * pace.learning_rate)
 
     def epoch(self, rng: np.random.Generator, *, slower: float = 1.0) -> float:
-        """Every instance once, in an order that rng draws; the mean loss. The rate is multiplied by `slower`."""
+        """Every instance once, in an order that rng draws; the mean loss. Rates are multiplied by `slower`."""
         rate = self._pace.learning_rate * slower
         self.optimizer.param_groups[0]["lr"] = _ADAM * rate
         self.task.train()
@@ -224,7 +225,7 @@ class ClassifierDescent:
         self.hardness = 0.0
 
     def epoch(self, rng: np.random.Generator, *, slower: float = 1.0) -> float:
-        """Every instance once, in an order that rng draws; the mean loss. The rate is multiplied by `slower`."""
+        """Every instance once, in an order that rng draws; the mean loss. Rates are multiplied by `slower`."""
         rate = self._pace.learning_rate * slower
         self.optimizer.param_groups[0]["lr"] = _ADAM * rate
         self.net.train()
@@ -242,7 +243,7 @@ class ClassifierDescent:
             self.optimizer.zero_grad()
             of_batch.loss.backward()
             self.optimizer.step()
-            self.net.labels.move(of_batch.rows, of_batch.gradient(), rate)
+            self.net.labels.move(of_batch.rows, of_batch.gradient(), self._pace.label_learning_rate * slower)
             if self.net.encoder is not None:
                 rows = torch.from_numpy(words).to(self.device)
                 self.net.encoder.words.move(rows, first.gradient(), rate)
