@@ -37,7 +37,7 @@ def the_study() -> Study:
         "parabel": {"C": [0.1, 0.3, 1.0, 3.0], "n_trees": [1, 3]},
         "wsabie": {"n_components": [20, 50, 100, 10**12], "n_epochs": [5, 10]},
     }
-    data = {"name": "synthetic", "options": {"n": 10000, "L": 500, "n_features": 5000}}
+    data = {"name": "synthetic", "options": {"n": 6000, "L": 300, "n_features": 3000}}
     return Study(data, ["popular", *grid], grid=grid, seeds=5, predictions=True, name="killed")
 
 
