@@ -208,7 +208,9 @@ class OwnData(widgets.VBox):
         if not (runs["status"] == "ok").any():
             return
         explorer = explore(runs, study.dataset, predictions=partial(read_predictions, study.folder))
-        explorer.see("Frequency bins")  # parameters do not vary here
+        # Parameters do not vary here, and with fewer than five labels there is nothing by frequency bin.
+        binned = any(str(column).endswith(" head") and runs[column].notna().any() for column in runs)
+        explorer.see("Frequency bins" if binned else "Cost and quality")
         self.explorer = explorer
         self._tabs.children = (*self._tabs.children[:3], explorer)
 
