@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, book: Path) -> Iterator[Page]:
     """The chapter's page without a network; it must ask for files of the book alone, and say nothing of errors."""
-    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 1400})
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 6000})  # all figures in view
     opened = context.new_page()
     wrong: list[str] = []
     opened.on(
