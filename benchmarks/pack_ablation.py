@@ -38,7 +38,8 @@ def gathered(folders: list[Path], untimed: list[Path]) -> pd.DataFrame:
             runs[_TIMES] = np.nan
         parts.append(runs[runs["status"] == OK])
     runs = pd.concat(parts, ignore_index=True).drop_duplicates("run", keep="first")
-    return runs.sort_values(["data", "place", "method", "seed"], kind="stable", ignore_index=True)
+    runs["study"] = "which method wins"
+    return runs.sort_values(["data", "method", "seed"], kind="stable", ignore_index=True)
 
 
 def first_hits(runs: pd.DataFrame) -> InstanceHits:

@@ -52,7 +52,9 @@ def stored_runs(path: str | os.PathLike = RUNS) -> pd.DataFrame:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"path is {str(path)!r}; wanted the table that {COMMAND} writes")
-    return read_runs(path)
+    order = {name: place for place, name in enumerate(TITLES)}
+    runs = read_runs(path)
+    return runs.sort_values("data", key=lambda names: names.map(order), kind="stable", ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -195,8 +197,10 @@ def winners_table(runs: pd.DataFrame, metric: str = "R@5") -> pd.DataFrame:
 def significance_explorer(hits: InstanceHits | None = None) -> SliderFigure:
     """Menus for data, base, figure and correction above the differences of all methods to the base."""
     held = stored_hits() if hits is None else hits
-    names = list(dict.fromkeys(data for data, _ in held.codes))
-    bases = [method for method in held.methods(names[0]) if all((data, method) in held.codes for data in names)]
+    stored = dict.fromkeys(data for data, _ in held.codes)
+    names = [name for name in (*TITLES, *(stored.keys() - TITLES.keys())) if name in stored]
+    common = [method for method in held.methods(names[0]) if all((data, method) in held.codes for data in names)]
+    bases = sorted(common, key=lambda method: method not in ("ova", "parabel"))
     told = {"holm": "corrected by Holm", "benjamini-hochberg": "corrected by Benjamini-Hochberg", "none": "uncorrected"}
 
     def shown(
@@ -208,7 +212,7 @@ def significance_explorer(hits: InstanceHits | None = None) -> SliderFigure:
     return slider_figure(
         shown,
         data={TITLES.get(name, name): name for name in names},
-        base=sorted(bases, key=lambda method: method != "ova"),
+        base=bases,
         figure=list(FIGURES),
         correction={"Holm": "holm", "Benjamini-Hochberg": "benjamini-hochberg", "none": "none"},
         labels={"correction": "corrected by"},

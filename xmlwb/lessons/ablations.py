@@ -72,7 +72,7 @@ QUESTIONS: list[Question] = [
                 "difference, instance by instance, varies much less.",
             ),
             Choice(
-                "Yes: each value lies outside of ... no, but 45.0 is larger.",
+                "Yes: 45.0 is the larger number, and thousands of instances stand behind it.",
                 "A larger number is what one starts from. The question is whether other test rows would say the same.",
             ),
             Choice(
@@ -87,7 +87,7 @@ QUESTIONS: list[Question] = [
         "(suppose the tests independent). What is the chance that at least one has p &lt; 0.05? In per cent, to two "
         "digits.",
         lambda: 100 * (1 - 0.95**20),
-        "{answer} %. With 100 settings it is 99.4 %. When tests share the base, as in the figure, it is a little less, "
+        "{answer} %. With 100 settings it is 99.4 %. When tests share the base, as in the figure, it is less, "
         "for a lucky or unlucky base makes many findings at once.",
         slips=(
             Slip(lambda: 100.0, "You added up 20 times 5 %. Some studies have two false findings, and others none."),
