@@ -74,7 +74,7 @@ def _parameters(cls: type) -> dict[str, inspect.Parameter]:
 
 
 def read_parameter(key: str, parameter: str, text: str) -> Any:
-    """A parameter's value as it is annotated; ValueError where there is no such parameter, or another type is wanted."""
+    """A parameter's value as it is annotated; ValueError where there is no such parameter, or its type is another."""
     cls = METHODS[key].cls
     known = _parameters(cls)
     if parameter not in known:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import exp
 
+from xmlwb.lessons.beta_exercise import CHOOSE_BETA
 from xmlwb.lessons.exercises import Exercise
-from xmlwb.lessons.lightdxml_exercises import BLEND, CHOOSE_BETA, LABEL_CENTROIDS
+from xmlwb.lessons.lightdxml_exercises import BLEND, LABEL_CENTROIDS
 from xmlwb.lessons.questions import Choice, MultipleChoice, Numeric, Question, Slip
 
 EXERCISES: list[Exercise] = [LABEL_CENTROIDS, BLEND, CHOOSE_BETA]
@@ -165,7 +166,7 @@ QUESTIONS: list[Question] = [
         digits=2,
     ),
     MultipleChoice(
-        "On the Pareto front of training time and P@1 stand Naive Bayes and one-vs-all, far apart. A third method is "
+        "On the Pareto front of training time and P@1 stand nearest neighbours and one-vs-all, far apart. A third is "
         "not on the front. What does that say?",
         (
             Choice(
