@@ -102,14 +102,7 @@ CHOOSE_BETA = Exercise(
         ),
         Mistake(
             lambda b, c, s, Y, v: _chosen(b, c, s, Y, v, ~v, tie=-1.0),
-            "At a tie the larger beta was wanted, wherever it stands.",
-        ),
-        Mistake(
-            lambda b, c, s, Y, v: (
-                float(b[int(np.argmax([_p1(beta, c, s, Y, v) for beta in b]))]),
-                _p1(b[int(np.argmax([_p1(beta, c, s, Y, v) for beta in b]))], c, s, Y, ~v),
-            ),
-            "At a tie the larger beta was wanted; argmax takes the first, and the betas need not come in order.",
+            "At a tie the larger beta was wanted, wherever it stands; argmax takes the first.",
         ),
         Mistake(
             _other_rank,

@@ -77,12 +77,8 @@ LABEL_CENTROIDS = Exercise(
             "You divided by the number of labels. Divide each label's sum by the number of its documents.",
         ),
         Mistake(
-            lambda features, Y: _to_unit(_sums(features, Y)),
-            "You scaled the sums to length one. That is Astec's centroid; equation 5 of LightDXML is the mean.",
-        ),
-        Mistake(
             lambda features, Y: _to_unit(label_centroids(features, Y)),
-            "The means are right, and then you scaled them to length one, as Astec does. Equation 5 leaves them.",
+            "You scaled the vectors to length one. That is Astec's centroid; equation 5 of LightDXML is the plain mean.",
         ),
         Mistake(
             _shared_out,
