@@ -78,7 +78,7 @@ LABEL_CENTROIDS = Exercise(
         ),
         Mistake(
             lambda features, Y: _to_unit(label_centroids(features, Y)),
-            "You scaled the vectors to length one. That is Astec's centroid; equation 5 of LightDXML is the plain mean.",
+            "You scaled the vectors to length one. That is Astec's centroid; equation 5 is the plain mean.",
         ),
         Mistake(
             _shared_out,
