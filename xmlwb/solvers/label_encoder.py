@@ -10,6 +10,7 @@ from torch.nn.functional import linear
 
 from xmlwb.solvers.sparse_dense import times_dense, transposed
 from xmlwb.solvers.sparse_rows import shuffled_batches
+from xmlwb.solvers.torch_runs import small_steps
 
 
 class LabelEncoder(nn.Module):
@@ -103,6 +104,10 @@ class LabelDescent:
 
     def epoch(self, rng: np.random.Generator) -> float:
         """Every pair once, in an order that rng draws; the mean loss."""
+        with small_steps():
+            return self._epoch(rng)
+
+    def _epoch(self, rng: np.random.Generator) -> float:
         total = torch.zeros((), device=self._device)
         for batch in shuffled_batches(len(self._labels), self._batch_size, rng):
             labels, of_pair = np.unique(self._labels[batch], return_inverse=True)

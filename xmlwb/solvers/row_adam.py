@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numba import njit
 
+from xmlwb.solvers.torch_runs import kernel_threads
+
 #: Rows are shared out in so many parts, whatever the number of threads.
 _PARTS = 8
 #: Below this number of entries a second thread costs more than it brings.
@@ -108,7 +110,7 @@ def _move_on_threads(
         own = slice(edges[part], edges[part + 1])
         _move(rows[own], gradient[own], table, mean, squares, constants)
 
-    n_threads = torch.get_num_threads() if gradient.size > _SERIAL_BELOW else 1
+    n_threads = kernel_threads() if gradient.size > _SERIAL_BELOW else 1
     if n_threads == 1:
         for part in range(_PARTS):
             move(part)

@@ -15,6 +15,7 @@ from xmlwb.solvers.row_adam import RowAdam
 from xmlwb.solvers.shortlist_loss import ShortlistLoss
 from xmlwb.solvers.sparse_input import SparseInput
 from xmlwb.solvers.sparse_rows import shuffled_batches
+from xmlwb.solvers.torch_runs import small_steps
 
 #: Lengths of features that count as 0.
 _EPS = 1e-6
@@ -93,6 +94,10 @@ class ShortlistDescent:
             "loss": the mean over instances of the sum over their labels. "negative hardness": the mean sigmoid score of
             negatives.
         """
+        with small_steps():
+            return self._epoch(shortlists, rng, slower)
+
+    def _epoch(self, shortlists: np.ndarray | None, rng: np.random.Generator, slower: float) -> dict[str, float]:
         n, recipe = self._X.shape[0], self.recipe
         totals, n_negatives = torch.zeros(2, device=self._device), 0
         for batch in shuffled_batches(n, recipe.batch_size, rng):

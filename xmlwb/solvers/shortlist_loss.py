@@ -15,6 +15,7 @@ import torch
 from torch.nn.functional import embedding_bag, softplus
 
 from xmlwb.solvers.sampled_products import by_label, in_parts, label_gradients, scores_and_pulls
+from xmlwb.solvers.torch_runs import kernel_threads
 
 #: Entries of gathered label vectors that a device holds at a time: 1 GiB.
 _GATHERED = 1 << 28
@@ -158,7 +159,7 @@ def _on_cpu(
     indptr, labels, positive = candidates.indptr, candidates.labels, candidates.positive
     scores, pulls = np.empty(len(labels), dtype=np.float32), np.empty(len(labels), dtype=np.float32)
     grad_x, losses = np.zeros_like(x_b), np.zeros(len(x_b))
-    n_threads, pi = torch.get_num_threads(), np.float32(positive_weight)
+    n_threads, pi = kernel_threads(), np.float32(positive_weight)
 
     def of_rows(begin: int, end: int) -> None:
         scores_and_pulls(x_b, vectors, indptr, labels, positive, omega, pi, begin, end, scores, pulls, grad_x, losses)

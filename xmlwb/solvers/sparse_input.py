@@ -8,6 +8,7 @@ from scipy import sparse
 from torch.nn.functional import embedding_bag
 
 from xmlwb.solvers.sparse_dense import times_dense
+from xmlwb.solvers.torch_runs import kernel_threads
 
 
 class SparseInput:
@@ -33,7 +34,7 @@ class SparseInput:
         self._X, self._rows = X, rows
         self._taken: torch.Tensor | None = None
         if table.device.type == "cpu":
-            product = torch.from_numpy(times_dense(X, table.numpy(), n_jobs=torch.get_num_threads()))
+            product = torch.from_numpy(times_dense(X, table.numpy(), n_jobs=kernel_threads()))
             self.product = product.requires_grad_()
         else:
             self._through_bags(table)
@@ -58,5 +59,5 @@ class SparseInput:
         if begins[0] != 0 or not np.array_equal(begins[1:], T.indptr[self._rows + 1]):
             raise ValueError("rows leaves out a feature of X")
         transposed = sparse.csr_array((T.data, T.indices, begins), shape=(len(self._rows), self._X.shape[0]))
-        grad = times_dense(transposed, self.product.grad.numpy(), n_jobs=torch.get_num_threads())
+        grad = times_dense(transposed, self.product.grad.numpy(), n_jobs=kernel_threads())
         return torch.from_numpy(grad)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +61,33 @@ def one_thread(wanted: bool) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+_kernels: ContextVar[int | None] = ContextVar("kernel threads", default=None)
+
+
+@contextmanager
+def small_steps() -> Iterator[None]:
+    """In the block torch's own operations on the CPU take one thread, the compiled kernels as many as torch had.
+
+    torch's threads meet at the end of every operation: of a batch's few that costs more than it brings, and where
+    other programs take the cores, tens of milliseconds each.
+    """
+    import torch
+
+    n_threads = _kernels.set(torch.get_num_threads())
+    try:
+        with one_thread(True):
+            yield
+    finally:
+        _kernels.reset(n_threads)
+
+
+def kernel_threads() -> int:
+    """Threads that a compiled kernel may take: torch's number, within `small_steps` that of before."""
+    import torch
+
+    return _kernels.get() or torch.get_num_threads()
 
 
 @contextmanager
