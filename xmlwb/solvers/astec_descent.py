@@ -19,7 +19,7 @@ from xmlwb.solvers.shortlist_loss import ShortlistLoss
 from xmlwb.solvers.sparse_input import SparseInput
 from xmlwb.solvers.sparse_rows import shuffled_batches
 from xmlwb.solvers.spectral_residual import SpectralResidual
-from xmlwb.solvers.torch_runs import low_precision
+from xmlwb.solvers.torch_runs import low_precision, small_steps
 
 #: Lengths of sums of word vectors that count as 0.
 _EPS = 1e-6
@@ -226,6 +226,10 @@ class ClassifierDescent:
 
     def epoch(self, rng: np.random.Generator, *, slower: float = 1.0) -> float:
         """Every instance once, in an order that rng draws; the mean loss. Rates are multiplied by `slower`."""
+        with small_steps():
+            return self._epoch(rng, slower)
+
+    def _epoch(self, rng: np.random.Generator, slower: float) -> float:
         rate = self._pace.learning_rate * slower
         self.optimizer.param_groups[0]["lr"] = _ADAM * rate
         self.net.train()
