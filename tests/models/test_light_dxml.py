@@ -87,7 +87,8 @@ def test_recall_that_is_told_is_that_of_the_training_rows(data, fitted) -> None:
     [
         {}, {"negatives": "shortlist"}, {"negatives": "random"}, {"freeze_features": True, "n_epochs": 12},
         {"cycle": False}, {"activation": "relu"}, {"label_activation": "relu", "activation": "relu"},
-        {"optimizer": "adam", "learning_rate": 0.01}, {"keep_probability": 1.0}, {"n_label_epochs": 1},
+        {"optimizer": "adam", "learning_rate": 0.01, "word_learning_rate": 0.01}, {"keep_probability": 1.0},
+        {"n_label_epochs": 1},
     ],
     ids=lambda change: "-".join(map(str, change.values())) or "base",
 )  # fmt: skip
@@ -176,7 +177,7 @@ def test_a_run_stopped_after_any_step_resumes_to_the_same_model(data, fitted, tm
 
 
 def test_adam_resumes_to_the_same_model(data, tmp_path: Path) -> None:
-    options = SMALL | {"optimizer": "adam", "learning_rate": 0.01}
+    options = SMALL | {"optimizer": "adam", "learning_rate": 0.01, "word_learning_rate": 0.01}
     stopped = LightDXML(**options, checkpoint_dir=str(tmp_path))
     stopped.fit(data.X_train, data.Y_train, callback=lambda event: STOP if event.step == 4 else None)
     resumed = LightDXML(**options, checkpoint_dir=str(tmp_path)).fit(data.X_train, data.Y_train)

@@ -13,8 +13,8 @@ from xmlwb.solvers.sampled_products import pair_scores  # noqa: E402
 from xmlwb.solvers.shortlist_descent import Recipe, ShortlistDescent, row_table  # noqa: E402
 
 RECIPE = Recipe(
-    activation=None, scale=4.0, keep_probability=1.0, batch_size=16, learning_rate=0.1, n_random=0,
-    freeze_features=False,
+    activation=None, scale=4.0, keep_probability=1.0, batch_size=16, learning_rate=0.1, word_learning_rate=0.1,
+    n_random=0, freeze_features=False,
 )  # fmt: skip
 N, FEATURES, L, D = 120, 50, 30, 12
 
@@ -72,7 +72,7 @@ def test_without_shortlists_negatives_are_drawn(data) -> None:
 def test_loss_and_hardness_are_those_of_the_scores(data) -> None:
     """With a learning rate near 0 the epoch's figures are those of the weights that it began with."""
     X, Y, shortlists = data
-    at_work = descent(data, replace(RECIPE, learning_rate=1e-20))
+    at_work = descent(data, replace(RECIPE, learning_rate=1e-20, word_learning_rate=1e-20))
     W = np.random.default_rng(2).standard_normal((L, D + 1)).astype(np.float32)
     at_work.labels.table.copy_(torch.from_numpy(W))
     figures = at_work.epoch(shortlists, np.random.default_rng(0))

@@ -74,7 +74,7 @@ class LightCycle:
         return Recipe(
             activation=model.activation, scale=model.scale, keep_probability=model.keep_probability,
             batch_size=min(model.batch_size, max(16, self._X.shape[0] // 16)), learning_rate=model.learning_rate,
-            n_random=n_random, freeze_features=model.freeze_features,
+            word_learning_rate=model.word_learning_rate, n_random=n_random, freeze_features=model.freeze_features,
         )  # fmt: skip
 
     @property

@@ -64,8 +64,8 @@ class LightDXML(ShortlistModel):
         Labels that each instance draws anew in an epoch, besides its shortlist, with ``negatives="both"``: they teach
         the classifier what it is to say of labels that a later shortlist may have.
     beta : float, default 0.5
-        beta (the paper: 0.1 to 1, 0.75 for EURLex-4K). Smaller values favour rare labels. On EURLEX57K's validation rows
-        0.5 was best for P@1, and PSP@1 rose down to 0.25. May be changed after the fit.
+        beta (the paper: 0.1 to 1, 0.75 for EURLex-4K). Smaller values favour rare labels: on validation rows of
+        EURLEX57K P@1 was best at 0.5, and PSP@1 rose down to 0.25. May be changed after the fit.
     n_epochs : int, default 16
         e_model, passes over the instances of the classifier (the paper: 16 for EURLex-4K).
     n_label_epochs : int, default 2
@@ -97,7 +97,9 @@ class LightDXML(ShortlistModel):
         Root of what Adagrad's sums of squared gradients start with: gradients below it, those of rare words and labels,
         move them in proportion.
     learning_rate : float, default 0.05
-        Of E, W and b. For ``"adam"`` take a twentieth of it or less (the paper: 0.006).
+        Of W and b. For ``"adam"`` take a twentieth of it or less (the paper: 0.006).
+    word_learning_rate : float, default 0.01
+        Of E. On validation rows of debdeps word vectors that move slower than the classifier predict better.
     label_learning_rate : float, default 0.003
         Adam's, of the label encoder (the released code's).
     batch_size : int, default 255
@@ -203,6 +205,7 @@ class LightDXML(ShortlistModel):
         optimizer: str = "adagrad",
         adagrad_start: float = 0.01,
         learning_rate: float = 0.05,
+        word_learning_rate: float = 0.01,
         label_learning_rate: float = 0.003,
         batch_size: int = 255,
         search: str = "auto",
@@ -233,6 +236,7 @@ class LightDXML(ShortlistModel):
         self.optimizer = optimizer
         self.adagrad_start = adagrad_start
         self.learning_rate = learning_rate
+        self.word_learning_rate = word_learning_rate
         self.label_learning_rate = label_learning_rate
         self.batch_size = batch_size
         self.search = search
@@ -258,7 +262,7 @@ class LightDXML(ShortlistModel):
         check_number("n_random", self.n_random, low=0, integer=True)
         if self.ef is not None:
             check_number("ef", self.ef, low=1, integer=True)
-        for name in ("learning_rate", "label_learning_rate", "scale", "keep_probability"):
+        for name in ("learning_rate", "word_learning_rate", "label_learning_rate", "scale", "keep_probability"):
             check_number(name, getattr(self, name), low=0, strict=True)
         for name in ("beta", "adagrad_start", "classifier_start"):
             check_number(name, getattr(self, name), low=0)

@@ -152,14 +152,36 @@ class Shortlist:
             batch = slice(begin, begin + at_once)
             S = unit[batch] @ self._found_among.T
             if width < S.shape[1]:
-                best = np.sort(np.argpartition(S, S.shape[1] - width, axis=1)[:, -width:], axis=1)
-                S = np.take_along_axis(S, best, axis=1)
+                least = np.partition(S, S.shape[1] - width, axis=1)[:, -width]
+                best, S = _from_least_on(S, least, width)
             else:
                 best = np.broadcast_to(np.arange(width), S.shape)
             order = np.argsort(-S, axis=1, kind="stable")  # ties: the lower row
             found[batch] = np.take_along_axis(best, order, axis=1)
             values[batch] = np.take_along_axis(S, order, axis=1)
         return found, values
+
+
+@njit(nogil=True, cache=True)
+def _from_least_on(S: np.ndarray, least: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """The columns of a row's width largest entries, ascending, and these; least is the smallest of them.
+
+    Of entries equal to it the first ones are taken.
+    """
+    columns = np.zeros((len(S), width), dtype=np.int64)  # of NaN nothing is found
+    values = np.zeros((len(S), width), dtype=np.float32)
+    for i in range(len(S)):
+        n_above = 0
+        for c in range(S.shape[1]):
+            n_above += S[i, c] > least[i]
+        room, at = width - n_above, 0
+        for c in range(S.shape[1]):
+            equal = S[i, c] == least[i]
+            if S[i, c] > least[i] or (equal and room > 0):
+                columns[i, at], values[i, at] = c, S[i, c]
+                at += 1
+                room -= equal
+    return columns, values
 
 
 def n_common(rows: np.ndarray, others: np.ndarray) -> int:

@@ -30,6 +30,7 @@ class Recipe:
     keep_probability: float
     batch_size: int
     learning_rate: float
+    word_learning_rate: float
     n_random: int
     freeze_features: bool
 
@@ -113,7 +114,7 @@ class ShortlistDescent:
             self.labels.move(of_batch.rows, of_batch.gradient(), recipe.learning_rate * slower)
             if not recipe.freeze_features:
                 rows = torch.from_numpy(features).to(self._device)
-                self.words.move(rows, first.gradient(), recipe.learning_rate * slower)
+                self.words.move(rows, first.gradient(), recipe.word_learning_rate * slower)
             negative = torch.from_numpy(~pairs.positive).to(self._device)
             hard = of_batch.scores[negative].sigmoid().sum()
             totals += torch.stack([of_batch.loss.detach() * len(batch), hard])
