@@ -103,6 +103,10 @@ class SurrogateDescent:
 
     def epoch(self, rng: np.random.Generator, *, slower: float = 1.0) -> float:
         """Every instance once, in an order that rng draws; the mean loss. Rates are multiplied by `slower`."""
+        with small_steps():
+            return self._epoch(rng, slower)
+
+    def _epoch(self, rng: np.random.Generator, slower: float) -> float:
         rate = self._pace.learning_rate * slower
         self.optimizer.param_groups[0]["lr"] = _ADAM * rate
         self.task.train()
